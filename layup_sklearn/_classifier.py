@@ -1,0 +1,473 @@
+"""The LayUP classifier: scikit-learn's interface to the sums and the ridge."""
+
+import sys
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from types import SimpleNamespace
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing, check_array, gen_batches, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    _check_y,
+    _num_samples,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from ._ridge import RidgeFactor, choose_by_evidence, choose_by_folds
+from ._statistics import CHUNK_ROWS, ClassStatistics, union_of_labels
+
+IN_PLACE_ROWS = 64  # from here on a copy of the sums costs little beside the update
+
+
+class LayUPClassifier(ClassifierMixin, BaseEstimator):
+    """Continual classifier: ridge regression on the features of a frozen encoder.
+
+    Learns batch by batch (new classes, new domains, a stream) and keeps no samples: its
+    state is the Gram matrix of the features and the sums of the features of each class.
+    Any cut of the data into calls, in any order, gives the same model as one ``fit``.
+
+    Parameters
+    ----------
+    encoder : None, str or transformer, default=None
+        What turns X into features. None: X already holds features, 2-D. str: the name
+        of a timm model, for ``ImageEncoder(encoder)``. Otherwise a scikit-learn
+        transformer; the first call fits a clone of it, from then on it is frozen.
+    n_layers : int, "auto" or None, default=None
+        Number of the encoder's last layers to use. None: all that it gives. "auto": by
+        evidence (or by accuracy on the folds of `cv`).
+    ridge : float or "auto", default="auto"
+        Ridge, in squared feature units; not scaled by the number of samples. "auto":
+        chosen as `cv` says.
+    ridges : array-like of float, default=None
+        Candidates of the choice. None: a continuous search by evidence, or 21
+        candidates over the spectrum of the Gram matrix for folds.
+    cv : int, splitter, iterable or None, default=None
+        None: the choice maximises the marginal likelihood (evidence) of everything
+        seen; it needs only the sums. Otherwise: by accuracy on these folds of the
+        newest call, on top of the earlier sums. An int is lowered to the size of the
+        call's largest class; where not even two folds can be made, the earlier choice
+        stands. ``cv=4, ridges=PAPER_RIDGES`` is the procedure of the paper.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels that were seen or declared.
+    statistics_ : ClassStatistics
+        The sums.
+    encoder_ : transformer or None
+        The fitted encoder.
+    ridge_ : float
+        Ridge in use.
+    n_layers_ : int
+        Number of layers in use; ready features count as one layer.
+    coef_ : ndarray of shape (n_classes, n_features)
+        Coefficients on the features in use; zero for classes without samples.
+    log_evidence_ : float
+        Log marginal likelihood of all labels at `ridge_` and `n_layers_`, in nats.
+    ridge_scores_ : ndarray of shape (n_tried,), structured
+        Fields ``n_layers``, ``ridge`` and ``score`` (log evidence, or mean accuracy on
+        the folds) of all that was tried; -inf where the matrix was singular.
+    n_features_in_ : int
+        Number of columns of X; with an encoder, where the encoder knows it.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Where X has feature names, all strings, and there is no encoder.
+
+    See Also
+    --------
+    ImageEncoder : Multi-layer features of images.
+    sklearn.linear_model.RidgeClassifier : The same model for one `fit` on all data.
+
+    Notes
+    -----
+    With features X (n_samples, d) and one-hot labels Y (n_samples, K) of all calls::
+
+        G = X'X        C = Y'X        coef = C (G + ridge I)^-1        y = argmax coef x
+
+    (LayUP, [1]_, equations 3 to 5: no intercept, no scaling.) A call costs one
+    symmetric rank-n_samples update of G. Solving and the choice of the ridge wait until
+    they are asked for, and are done once for each state and set of parameters: changing
+    `ridge`, `ridges` or `n_layers` needs no new ``fit``. Only with `cv` is the choice
+    made, and the features of the call held together, while the batch is at hand.
+
+    The evidence of the sums ([2]_) is -n K / 2 log(quad) - K / 2 (log det(G + ridge I)
+    - d log ridge) up to a constant, with quad = n - tr(C (G + ridge I)^-1 C').
+
+    A call that fails or is interrupted leaves the estimator as it was.
+
+    References
+    ----------
+    .. [1] Ahrens, Lehmann, Lee, Wermter, "Read Between the Layers: Leveraging
+       Multi-Layer Representations for Rehearsal-Free Continual Learning with
+       Pre-Trained Models", TMLR 2024, arXiv:2312.08888.
+    .. [2] MacKay, "Bayesian interpolation", Neural Computation 4(3), 1992.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from layup_sklearn import LayUPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> classifier = LayUPClassifier()
+    >>> for task in [0, 1, 2], [3, 4, 5], [6, 7, 8, 9]:
+    ...     rows = [label in task for label in y]
+    ...     classifier = classifier.partial_fit(X[rows], y[rows])
+    >>> classifier.classes_
+    array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    >>> bool((classifier.predict(X) == LayUPClassifier().fit(X, y).predict(X)).all())
+    True
+    """
+
+    _parameter_constraints = {
+        "encoder": [None, str, HasMethods(["fit", "transform"])],
+        "n_layers": [None, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "ridges": [None, "array-like"],
+        "cv": ["cv_object"],
+    }
+
+    def __init__(self, encoder=None, *, n_layers=None, ridge="auto", ridges=None, cv=None):
+        self.encoder = encoder
+        self.n_layers = n_layers
+        self.ridge = ridge
+        self.ridges = ridges
+        self.cv = cv
+
+    def fit(self, X, y, sample_weight=None):
+        """Forget everything, then learn.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+        y : array-like of shape (n_samples,)
+            Labels: numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative. Weight 0 is a row left out, weight 2 a row given twice.
+
+        Returns
+        -------
+        self : LayUPClassifier
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used; the estimator stays as it was.
+        """
+        with _restored_on_failure(self):
+            self._learn(X, y, [], sample_weight, reset=True)
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Learn a batch on top of all earlier ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+        y : array-like of shape (n_samples,)
+            Labels; new ones are welcome at any call.
+        classes : array-like of shape (n_classes,), default=None
+            Labels that later calls will bring. Never needed; declared labels get their
+            place in `classes_` now and are not predicted before they have a sample.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative. Weight 0 is a row left out, weight 2 a row given twice.
+
+        Returns
+        -------
+        self : LayUPClassifier
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used; the estimator stays as it was.
+        """
+        declared = [] if classes is None else np.asarray(classes)
+        if hasattr(self, "statistics_"):
+            self._learn(X, y, declared, sample_weight, reset=False)
+        else:
+            with _restored_on_failure(self):
+                self._learn(X, y, declared, sample_weight, reset=True)
+        return self
+
+    def decision_function(self, X):
+        """Ridge scores, which approach 1 for the class and 0 for the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            In the order of `classes_`; for two classes, the score of the second minus
+            the score of the first. Classes without samples have the lowest float, as in
+            :func:`~sklearn.model_selection.cross_val_predict`.
+        """
+        check_is_fitted(self)
+        X = self._check_X(X, reset=False)
+        coef = self._solution().coef
+        scores = np.full((_num_samples(X), len(coef)), np.finfo(np.float64).min)
+        seen = self.statistics_.class_count > 0
+        for rows, features in self._features(self.encoder_, X, self.statistics_.n_features):
+            features = features[:, : coef.shape[1]].astype(np.float64, copy=False)
+            scores[rows, seen] = features @ coef[seen].T
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict(self, X):
+        """Labels of largest score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels that were seen in training.
+        """
+        scores = self.decision_function(X)
+        best = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
+        return self.classes_[best.astype(np.intp)]
+
+    @property
+    def classes_(self):
+        check_is_fitted(self)
+        return self.statistics_.classes
+
+    @property
+    def ridge_(self):
+        return self._solution().ridge
+
+    @property
+    def n_layers_(self):
+        return self._solution().n_layers
+
+    @property
+    def coef_(self):
+        return self._solution().coef
+
+    @property
+    def log_evidence_(self):
+        return self._solution().log_evidence
+
+    @property
+    def ridge_scores_(self):
+        return self._solution().scores
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if isinstance(self.encoder, str):
+            tags.input_tags.two_d_array = False
+            tags.input_tags.string = True
+        elif self.encoder is not None:
+            tags.input_tags = get_tags(self.encoder).input_tags
+        return tags
+
+    def _learn(self, X, y, declared, sample_weight, reset):
+        self._validate_params()
+        X, y, sample_weight, kept = self._check_samples(X, y, sample_weight, reset)
+        encoder = self._fit_encoder(X, y) if reset else self.encoder_
+        classes = union_of_labels([] if reset else self.classes_, declared, y)
+        by_folds = self.ridge == "auto" and self.cv is not None
+
+        if (
+            not (reset or by_folds)
+            and len(y) <= IN_PLACE_ROWS
+            and len(classes) == len(self.classes_)
+            and _is_sole_holder_of_sums(self)
+        ):
+            [(_, features)] = self._features(encoder, X, self.statistics_.n_features)
+            self._start, self._solutions = self._last_searched_ridge(), {}
+            self.statistics_.add_samples(features, y, sample_weight, overwrite=True)
+            return
+
+        old = None if reset else self.statistics_.with_classes(classes)
+        new, batch = old, []
+        for rows, features in self._features(encoder, X, old and old.n_features):
+            if new is None:
+                new = old = ClassStatistics.zeros(classes, features.shape[1])
+            weight = None if sample_weight is None else sample_weight[rows]
+            new = new.add_samples(features, y[rows], weight, overwrite=new is not old)
+            if by_folds:
+                batch.append(features)
+        choice = None if reset else self._choice_by_folds
+        if by_folds:
+            batch = np.concatenate(batch)
+            newest = self._choose_by_folds(encoder, old, new, batch, y, sample_weight, kept)
+            choice = newest or choice
+        vars(self).update(
+            encoder_=encoder,
+            statistics_=new,
+            _choice_by_folds=choice,
+            _start=None if reset else self._last_searched_ridge(),
+            _solutions={},
+        )
+
+    def _check_X(self, X, reset):
+        if self.encoder is not None:
+            return X if hasattr(X, "__getitem__") else np.asarray(X)
+        return validate_data(self, X, reset=reset)
+
+    def _check_samples(self, X, y, sample_weight, reset):
+        """Validated rows of positive weight, and where in X they stand."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the "
+                "target y is None."
+            )
+        X = self._check_X(X, reset)
+        y = _check_y(y, estimator=self)
+        check_consistent_length(X, y)
+        if len(y) == 0:
+            raise ValueError("Found array with 0 sample(s): there is nothing to learn.")
+        check_classification_targets(y)
+        kept = np.arange(len(y))
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, y, dtype=np.float64, ensure_non_negative=True
+            )
+            if not sample_weight.any():
+                raise ValueError(
+                    "sample_weight is zero for every sample: there is nothing to learn."
+                )
+            if not sample_weight.all():
+                kept = np.flatnonzero(sample_weight)
+                X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
+        return X, y, sample_weight, kept
+
+    def _fit_encoder(self, X, y):
+        if self.encoder is None:
+            return None
+        if isinstance(self.encoder, str):
+            from .encoders import ImageEncoder
+
+            layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, int) else {}
+            encoder = ImageEncoder(self.encoder, **layers)
+        else:
+            encoder = clone(self.encoder)
+        encoder.fit(X, y)
+        if hasattr(encoder, "n_features_in_"):
+            self.n_features_in_ = encoder.n_features_in_
+        return encoder
+
+    def _features(self, encoder, X, n_features):
+        """Yield (rows, features) chunk by chunk."""
+        for rows in gen_batches(_num_samples(X), CHUNK_ROWS):
+            features = _safe_indexing(X, rows)
+            if encoder is not None:
+                try:
+                    features = encoder.transform(features)
+                except Exception as error:
+                    if hasattr(error, "position"):  # of an image, within this chunk
+                        error.position += rows.start
+                    raise
+                features = check_array(features, input_name="the encoder's output")
+                if n_features not in (None, features.shape[1]):
+                    raise ValueError(
+                        f"X has {features.shape[1]} features behind the encoder, but "
+                        f"{type(self).__name__} is expecting {n_features} features as input."
+                    )
+            yield rows, features
+
+    def _column_counts(self, encoder, n_features):
+        """Numbers of leading columns to choose from, and of layers they stand for."""
+        sizes = getattr(encoder, "layer_sizes_", None) or [n_features]
+        n_layers = np.arange(1, len(sizes) + 1)
+        if self.n_layers != "auto":
+            n_layers = n_layers[[-1]] if self.n_layers is None else [self.n_layers]
+        if n_layers[-1] > len(sizes):
+            raise ValueError(
+                f"n_layers={self.n_layers}, but the features come in {len(sizes)} "
+                "layer(s); lower it, or give an encoder with more layers."
+            )
+        return np.cumsum(sizes)[np.asarray(n_layers) - 1].tolist(), list(n_layers)
+
+    def _choose_by_folds(self, encoder, old, new, features, y, sample_weight, kept):
+        cv = self.cv
+        if isinstance(cv, Integral):
+            cv = min(cv, max(np.unique(y, return_counts=True)[1]))
+            if cv < 2:
+                return None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class")
+            folds = check_cv(cv, y, classifier=True)
+            splits = list(folds.split(features, y))
+        if not isinstance(cv, Integral) and not hasattr(cv, "split"):
+            # index arrays of the caller count the rows of weight zero, too
+            splits = [[np.flatnonzero(np.isin(kept, part)) for part in s] for s in splits]
+        ridges = self.ridges
+        if ridges is None:
+            diagonal = new.joint_gram.diagonal()[: new.n_features]
+            ridges = (diagonal.mean() or 1.0) * np.logspace(-8, 2, 21)
+        columns, _ = self._column_counts(encoder, new.n_features)
+        return choose_by_folds(old, features, y, sample_weight, splits, columns, ridges)
+
+    def _last_searched_ridge(self):
+        searched = [s.ridge for key, s in self._solutions.items() if key[0] == "auto"]
+        return searched[-1] if searched else self._start
+
+    def _solution(self):
+        check_is_fitted(self)
+        self._validate_params()
+        ridges = None if self.ridges is None else tuple(self.ridges)
+        key = (self.ridge, self.n_layers, ridges, self.cv is None)
+        if key not in self._solutions:
+            self._solutions[key] = self._solve()
+        return self._solutions[key]
+
+    def _solve(self):
+        statistics = self.statistics_
+        columns, n_layers = self._column_counts(self.encoder_, statistics.n_features)
+        choice = self._choice_by_folds if self.cv is not None else None
+        if self.ridge != "auto":
+            choice = choose_by_evidence(statistics, columns, ridges=[self.ridge])
+        elif choice is None:
+            choice = choose_by_evidence(statistics, columns, self.ridges, self._start)
+        factor = choice.factor or RidgeFactor(statistics, choice.ridge, choice.n_features)
+        layers_of = dict(zip(columns, n_layers))
+        tried = [(layers_of[d], ridge, score) for d, ridge, score in choice.scores]
+        return _Solution(
+            ridge=choice.ridge,
+            n_layers=int(layers_of[choice.n_features]),
+            coef=factor.coef(choice.n_features),
+            log_evidence=float(factor.log_evidence(choice.n_features)),
+            scores=np.array(tried, dtype=[("n_layers", int), ("ridge", float), ("score", float)]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Solution:
+    ridge: float
+    n_layers: int
+    coef: np.ndarray
+    log_evidence: float
+    scores: np.ndarray
+
+
+@contextmanager
+def _restored_on_failure(estimator):
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _is_sole_holder_of_sums(estimator):
+    """Whether no one else would notice the sums change in place."""
+    return (
+        sys.getrefcount(estimator.statistics_) <= _REFERENCES_OF_SOLE_HOLDER
+        and sys.getrefcount(estimator.statistics_.joint_gram) <= _REFERENCES_OF_SOLE_HOLDER
+        and estimator.statistics_.joint_gram.flags.writeable
+    )
+
+
+_REFERENCES_OF_SOLE_HOLDER = sys.getrefcount(SimpleNamespace(held=object()).held)

@@ -1,0 +1,349 @@
+"""Ridge regression from the sums, and the choice of the ridge.
+
+Notation: G = gram (d, d), C = class_sum (K, d), n = total sample weight, K = number of
+classes seen, A = G + ridge I = L L' (Cholesky).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import LinAlgError, get_lapack_funcs
+
+#: The 16 candidates of the paper (with ``cv=4``: its whole procedure).
+PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
+
+_STEPS_PER_DECADE = 2  # of the search grid
+_HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
+_FLAT = 1e-3  # log evidence per step: a plateau is not worth a smaller ridge
+
+
+class RidgeFactor:
+    """One Cholesky factorisation of G + ridge I, and all that follows from it.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+    ridge : float
+        Not negative.
+    n_features : int, default=None
+        Use the first columns only; None = all.
+
+    Raises
+    ------
+    LinAlgError
+        When the matrix is singular to working precision.
+
+    Notes
+    -----
+    With Z = L^-1 C' (d, K), everything comes from L and Z::
+
+        coef         = C A^-1 = (L^-T Z)'
+        log det A    = 2 sum_i log L_ii
+        tr(C A^-1 C') = sum Z^2
+
+    The factor of the leading block of A is the leading block of L, and the same rows of
+    Z belong to it: one factorisation serves every number of leading columns.
+    """
+
+    def __init__(self, statistics, ridge, n_features=None):
+        d = statistics.n_features if n_features is None else n_features
+        potrf, trtrs, self._trtrs = get_lapack_funcs(("potrf", "trtrs", "trtrs"))
+        A = np.array(statistics.joint_gram[:d, :d], dtype=np.float64, order="F")
+        A[np.diag_indices(d)] += ridge
+        squared_norm = A.diagonal().copy()
+        self.lower, failed = potrf(A, lower=1, clean=0, overwrite_a=1)
+        # L_ii^2 is what the columns before column i leave of its squared norm
+        rounding = d * np.finfo(np.float64).eps * squared_norm
+        if failed or (self.lower.diagonal() ** 2 <= rounding).any():
+            raise LinAlgError(
+                f"ridge={ridge:.3g} is too small: the Gram matrix of {d} features is "
+                f"numerically singular; use ridge >= {smallest_safe_ridge(statistics):.1g}"
+                " or ridge='auto'."
+            )
+        self.ridge = float(ridge)
+        class_count = statistics.class_count
+        self._seen = class_count > 0
+        self._n = class_count.sum()
+        self.forward, _ = trtrs(
+            self.lower, statistics.class_sum[self._seen, :d].T, lower=1
+        )
+
+    def coef(self, n_features=None):
+        """Ridge coefficients of the first columns.
+
+        Parameters
+        ----------
+        n_features : int, default=None
+            None = all.
+
+        Returns
+        -------
+        coef : ndarray of shape (n_classes, n_features)
+            Zero for classes without samples.
+        """
+        d = len(self.lower) if n_features is None else n_features
+        coef = np.zeros((len(self._seen), d))
+        coef[self._seen] = self._trtrs(
+            self.lower[:d, :d], self.forward[:d], lower=1, trans=1
+        )[0].T
+        return coef
+
+    def log_evidence(self, n_features=None):
+        """Log marginal likelihood of the one-hot labels, noise variance profiled out.
+
+        Parameters
+        ----------
+        n_features : int or array-like of int, default=None
+            Number(s) of leading columns; None = all.
+
+        Returns
+        -------
+        log_evidence : float or ndarray of float
+
+        Notes
+        -----
+        Every one-hot column y_c of the seen classes is N(0, s^2 (I + X X' / ridge)),
+        with one noise variance s^2 for all, at its maximum likelihood::
+
+            quad = n - tr(C A^-1 C')             s^2 = quad / (n K)
+            -2 log p = n K (log(2 pi s^2) + 1) + K (log det A - d log ridge)
+
+        quad is kept above the rounding error of the subtraction. MacKay (1992),
+        "Bayesian interpolation"; Rasmussen and Williams (2006), section 5.4.
+        """
+        d = np.asarray(len(self.lower) if n_features is None else n_features)
+        n_targets = self._n * self._seen.sum()
+        explained = np.cumsum((self.forward**2).sum(axis=1))[d - 1]
+        log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[d - 1]
+        quad = np.maximum(self._n - explained, self._n * np.finfo(np.float64).eps)
+        with np.errstate(divide="ignore"):
+            log_prior = d * np.log(self.ridge)
+        return -0.5 * (
+            n_targets * (np.log(2 * np.pi * quad / n_targets) + 1)
+            + self._seen.sum() * (log_det - log_prior)
+        )
+
+
+def smallest_safe_ridge(statistics):
+    """A ridge at which the Cholesky factorisation is sure to succeed.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+
+    Returns
+    -------
+    ridge : float
+        Ten times the rounding error of the largest diagonal entry of the Gram matrix.
+    """
+    d = statistics.n_features
+    largest = statistics.joint_gram.diagonal()[:d].max()
+    return float(10 * d * np.finfo(np.float64).eps * largest) or 1.0
+
+
+def solve_ridge(statistics, ridge):
+    """Ridge coefficients of the one-hot labels.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+    ridge : float
+        Not negative.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_classes, n_features)
+        C (G + ridge I)^-1, equations 3 and 4 of the LayUP paper.
+
+    Raises
+    ------
+    LinAlgError
+        When the ridge is too small for the rounding of the Gram matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn._ridge import solve_ridge
+    >>> from layup_sklearn import ClassStatistics
+    >>> statistics = ClassStatistics.from_samples(np.eye(2), ["a", "b"])
+    >>> solve_ridge(statistics, ridge=1.0)
+    array([[0.5, 0. ],
+           [0. , 0.5]])
+    """
+    return RidgeFactor(statistics, ridge).coef()
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeChoice:
+    """The candidate that won, and what it won against.
+
+    Attributes
+    ----------
+    ridge : float
+    n_features : int
+        Number of leading columns.
+    factor : RidgeFactor or None
+        Of the chosen ridge, where it was computed on the way.
+    scores : list of (n_features, ridge, score)
+        Everything tried; singular candidates score -inf.
+    """
+
+    ridge: float
+    n_features: int
+    factor: RidgeFactor | None
+    scores: list
+
+
+def choose_by_evidence(statistics, n_features, ridges=None, start=None):
+    """The ridge, and the number of leading columns, of largest evidence.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+    n_features : list of int
+        Increasing numbers of leading columns to choose from.
+    ridges : sequence of float, default=None
+        Candidates; None searches all ridges.
+    start : float, default=None
+        Where to begin the search, for example at the ridge of fewer samples.
+
+    Returns
+    -------
+    RidgeChoice
+
+    Raises
+    ------
+    LinAlgError
+        When the Gram matrix is singular at every one of ``ridges``.
+
+    Notes
+    -----
+    The search walks over a grid in steps of half a decade, down from the trace of the
+    Gram matrix, to the first maximum; the vertex of the parabola through it and its
+    neighbours is the ridge. The grid depends on the statistics alone, and so the choice
+    does not depend on the history that led to them. Where samples are fewer than
+    features and some are exact duplicates, the evidence grows without bound as
+    ridge -> 0 (labels without noise): hence from above, and the first maximum.
+    """
+    best, scores = None, []
+
+    def log_evidence(ridge):
+        nonlocal best
+        try:
+            factor = RidgeFactor(statistics, ridge, n_features[-1])
+        except LinAlgError:
+            result = np.full(len(n_features), -np.inf)
+        else:
+            result = factor.log_evidence(n_features)
+            if best is None or result.max() > best.log_evidence(n_features).max():
+                best = factor
+        scores.extend(zip(n_features, [float(ridge)] * len(result), result.tolist()))
+        return result
+
+    if ridges is None:
+        trace = statistics.joint_gram.diagonal()[: n_features[-1]].sum() or 1.0
+        _search(log_evidence, trace, start)
+    else:
+        for ridge in ridges:
+            log_evidence(ridge)
+        if best is None:
+            RidgeFactor(statistics, max(ridges), n_features[-1])  # raises
+    winner = n_features[np.argmax(best.log_evidence(n_features))]
+    return RidgeChoice(best.ridge, winner, best, scores)
+
+
+def _search(log_evidence, trace, start):
+    """Evaluate ``log_evidence(ridge)``, one value per curve, around the highest curve's
+    first maximum below the trace."""
+    tried = {}  # step -> log evidence of every curve
+
+    def visit(step):
+        if step not in tried:
+            tried[step] = log_evidence(trace * 10.0 ** (-step / _STEPS_PER_DECADE))
+
+    def best_steps():
+        steps = np.array(sorted(tried))
+        curves = np.array([tried[step] for step in steps])
+        return steps[np.argmax(curves - _FLAT * steps[:, np.newaxis], axis=0)]
+
+    def highest_curve():
+        return np.argmax(np.max(list(tried.values()), axis=0))
+
+    def bracket(first, stride, curves=slice(None)):
+        visit(last := first)
+        while (best_steps()[curves] == last).any():
+            visit(last := last + stride)
+        while (best_steps()[curves] == first).any() and first > _HIGHEST_STEP:
+            visit(first := first - stride)
+
+    begin = 0 if start is None else round(_STEPS_PER_DECADE * np.log10(trace / start))
+    visit(begin)
+    if start is None or len(tried[begin]) > 1:
+        bracket(begin, stride=_STEPS_PER_DECADE)
+    curve = highest_curve()
+    step = best_steps()[curve]
+    bracket(step, 1, curve)
+    step = best_steps()[curve]
+    if {step - 1, step + 1} <= tried.keys():
+        above, peak, below = (tried[step + i][curve] for i in (-1, 0, 1))
+        bend = above - 2 * peak + below
+        if np.isfinite(bend) and bend < 0:
+            visit(step + (above - below) / (2 * bend))
+
+
+def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges):
+    """The ridge, and the number of leading columns, of largest accuracy on folds.
+
+    The sums of each fold's training rows are added to those of all earlier samples, as
+    in the paper; the first of equally good candidates wins.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Of all earlier samples, over all classes.
+    X : ndarray of shape (n_samples, n_features)
+        The newest batch.
+    y : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
+    splits : iterable of (train, test)
+        Index arrays.
+    n_features : list of int
+        Numbers of leading columns to choose from.
+    ridges : sequence of float
+
+    Returns
+    -------
+    RidgeChoice
+
+    Raises
+    ------
+    LinAlgError
+        When every ridge is too small in some fold.
+    """
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    accuracies = []
+    for train, test in splits:
+        fold = statistics.add_samples(X[train], y[train], weight[train])
+        seen = fold.class_count > 0
+        classes, held_out = fold.classes[seen], X[test].astype(np.float64)
+        accuracy = np.full((len(n_features), len(ridges)), -np.inf)
+        for column, ridge in enumerate(ridges):
+            try:
+                factor = RidgeFactor(fold, ridge, n_features[-1])
+            except LinAlgError:
+                if ridge == max(ridges):
+                    raise
+                continue
+            for row, d in enumerate(n_features):
+                scores = held_out[:, :d] @ factor.coef(d)[seen].T
+                correct = classes[scores.argmax(axis=1)] == y[test]
+                accuracy[row, column] = np.average(correct, weights=weight[test])
+        accuracies.append(accuracy)
+    accuracy = np.mean(accuracies, axis=0)
+    row, column = np.unravel_index(accuracy.argmax(), accuracy.shape)
+    scores = [
+        (d, float(ridge), float(accuracy[i, j]))
+        for i, d in enumerate(n_features)
+        for j, ridge in enumerate(ridges)
+    ]
+    return RidgeChoice(float(ridges[column]), n_features[row], None, scores)

@@ -1,0 +1,202 @@
+"""The sums that LayUP remembers, and nothing else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import get_blas_funcs
+
+CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
+
+
+def union_of_labels(*labels):
+    """Sorted distinct labels of several 1-D arrays; strings and numbers do not mix."""
+    labels = [np.unique(part) for part in labels if len(part)]
+    kinds = {isinstance(part[0], (str, bytes)) for part in labels}
+    if len(kinds) > 1:
+        raise ValueError(
+            "Labels are strings in one place and numbers in another: "
+            f"{[part[:3].tolist() for part in labels]} (the first labels of each); "
+            "use one kind for all calls."
+        )
+    return np.unique(np.concatenate(labels))
+
+
+@dataclass(frozen=True, eq=False)
+class ClassStatistics:
+    """Gram matrix, class sums and class counts of labelled feature rows.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted distinct labels.
+    joint_gram : ndarray of shape (n_features + n_classes, n_features + n_classes)
+        Gram matrix of the rows [x, onehot(y)], in Fortran order. Only the lower
+        triangle is kept; the strict upper triangle is zero.
+
+    Attributes
+    ----------
+    gram : ndarray of shape (n_features, n_features)
+        Symmetric; computed on access.
+    class_sum : ndarray of shape (n_classes, n_features)
+    class_count : ndarray of shape (n_classes,)
+        Total sample weight of each class; zero for a class that was declared but
+        has no sample yet.
+    n_features : int
+
+    Notes
+    -----
+    With one-hot rows Y and sample weights on the diagonal of S, one matrix holds all::
+
+        [X, Y]' S [X, Y] = [ X'SX   .    ]     X'SX = gram
+                           [ Y'SX   Y'SY ]     Y'SX = class_sum,  diag(Y'SY) = class_count
+
+    so that learning samples is one symmetric rank-k update, a new class is one more
+    zero row, and an update is never half done. Records add and subtract like the
+    samples they stand for, in any order and any grouping, up to rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn import ClassStatistics
+    >>> X = np.array([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]])
+    >>> statistics = ClassStatistics.from_samples(X, ["a", "a", "b"])
+    >>> statistics.gram
+    array([[ 5.,  2.],
+           [ 2., 10.]])
+    >>> statistics.class_sum
+    array([[3., 1.],
+           [0., 3.]])
+    >>> (statistics - ClassStatistics.from_samples(X[:1], ["a"])).class_count
+    array([1., 1.])
+    """
+
+    classes: np.ndarray
+    joint_gram: np.ndarray
+
+    @classmethod
+    def zeros(cls, classes, n_features, dtype=np.float64):
+        """Statistics of no sample at all.
+
+        Parameters
+        ----------
+        classes : array-like of shape (n_classes,)
+            Labels, sorted and distinct.
+        n_features : int
+        dtype : {float64, float32}
+            Type of the sums.
+
+        Returns
+        -------
+        ClassStatistics
+        """
+        size = n_features + len(classes)
+        return cls(np.asarray(classes), np.zeros((size, size), dtype=dtype, order="F"))
+
+    @classmethod
+    def from_samples(cls, X, y, sample_weight=None):
+        """Statistics of labelled rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative; None counts every row once.
+
+        Returns
+        -------
+        ClassStatistics
+        """
+        X = np.asarray(X)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)
+        empty = cls.zeros(union_of_labels(y), X.shape[1])
+        return empty.add_samples(X, y, sample_weight, overwrite=True)
+
+    @property
+    def n_features(self):
+        return len(self.joint_gram) - len(self.classes)
+
+    @property
+    def gram(self):
+        lower = self.joint_gram[: self.n_features, : self.n_features]
+        return lower + np.tril(lower, -1).T
+
+    @property
+    def class_sum(self):
+        return self.joint_gram[self.n_features :, : self.n_features].copy()
+
+    @property
+    def class_count(self):
+        return self.joint_gram.diagonal()[self.n_features :].copy()
+
+    def with_classes(self, classes):
+        """The same sums over more classes, the new ones with zeros.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_more_classes,)
+            Sorted, distinct, and among them all of ``self.classes``.
+
+        Returns
+        -------
+        ClassStatistics
+            ``self`` when the classes are the same.
+        """
+        if np.array_equal(classes, self.classes):
+            return self
+        d = self.n_features
+        wider = ClassStatistics.zeros(classes, d, self.joint_gram.dtype)
+        rows = d + np.searchsorted(classes, self.classes)
+        wider.joint_gram[:d, :d] = self.joint_gram[:d, :d]
+        wider.joint_gram[rows, :d] = self.joint_gram[d:, :d]
+        wider.joint_gram[rows, rows] = self.class_count
+        return wider
+
+    def add_samples(self, X, y, sample_weight=None, *, overwrite=False):
+        """Statistics with some samples more.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Copied to the type of the sums in chunks.
+        y : array-like of shape (n_samples,)
+            Labels among ``self.classes``.
+        sample_weight : ndarray of shape (n_samples,), default=None
+        overwrite : bool, default=False
+            Add in place, to the array of this record, which is then returned itself:
+            for the only holder of a record.
+
+        Returns
+        -------
+        ClassStatistics
+        """
+        columns = self.n_features + np.searchsorted(self.classes, y)
+        joint_gram = self.joint_gram if overwrite else self.joint_gram.copy(order="F")
+        syrk = get_blas_funcs("syrk", dtype=joint_gram.dtype)
+        for start in range(0, len(columns), CHUNK_ROWS):
+            chunk = slice(start, start + CHUNK_ROWS)
+            ones = columns[chunk]
+            rows = np.zeros((len(ones), len(joint_gram)), dtype=joint_gram.dtype)
+            rows[:, : self.n_features] = X[chunk]
+            rows[np.arange(len(ones)), ones] = 1
+            if sample_weight is not None:
+                rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
+            syrk(1.0, rows.T, beta=1.0, c=joint_gram, lower=1, overwrite_c=1)
+        return self if overwrite else ClassStatistics(self.classes, joint_gram)
+
+    def __add__(self, other):
+        return self._combine(other, np.add)
+
+    def __sub__(self, other):
+        return self._combine(other, np.subtract)
+
+    def _combine(self, other, operation):
+        if self.n_features != other.n_features:
+            raise ValueError(
+                f"Statistics of {self.n_features} and of {other.n_features} features "
+                "cannot be combined: they come from different feature spaces."
+            )
+        classes = union_of_labels(self.classes, other.classes)
+        left, right = self.with_classes(classes), other.with_classes(classes)
+        return ClassStatistics(classes, operation(left.joint_gram, right.joint_gram))
