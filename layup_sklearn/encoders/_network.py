@@ -1,0 +1,192 @@
+"""The frozen network: importing timm, loading weights, reading the blocks."""
+
+import difflib
+import inspect
+import os
+from functools import lru_cache
+
+_torchvision_library = None  # its operators live as long as it is referenced
+
+
+def import_timm():
+    """Import timm, also where torchvision's compiled operators do not load.
+
+    A CPU build of torch beside a CUDA build of torchvision makes ``import timm`` fail
+    for an operator that timm never calls. On exactly this error the operators are
+    declared by name, and the import is tried again.
+
+    Returns
+    -------
+    timm : module
+
+    Raises
+    ------
+    ImportError
+        When torch or timm is not installed.
+    """
+    try:
+        import torch
+
+        try:
+            import timm
+        except RuntimeError as error:
+            if "operator torchvision::nms does not exist" not in str(error):
+                raise
+            global _torchvision_library
+            _torchvision_library = torch.library.Library("torchvision", "DEF")
+            for name in ("nms", "qnms"):
+                _torchvision_library.define(
+                    f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                )
+            import timm
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"Encoders need torch and timm, and {error.name!r} is missing: "
+            "install both (pip install torch timm), or give ready features with "
+            "LayUPClassifier(encoder=None)."
+        ) from error
+    return timm
+
+
+def load_network(model, *, pretrained, checkpoint_path, image_size, device):
+    """Frozen network of a timm model, shared by all that ask for the same one.
+
+    Parameters
+    ----------
+    model : str
+    pretrained : bool
+        False: random weights, always the same ones.
+    checkpoint_path : str, path or None
+        File with the weights, in place of the hub's.
+    image_size : int or None
+        Side of the input in pixels; None = the model's own.
+    device : str
+
+    Returns
+    -------
+    network : torch.nn.Module
+        In evaluation mode, without gradients.
+
+    Raises
+    ------
+    ValueError
+        For an unknown model or weights that do not fit it.
+    OSError
+        For weights that cannot be had.
+    """
+    _check_model_name(model)
+    if checkpoint_path is not None:
+        checkpoint_path = os.path.abspath(os.fspath(checkpoint_path))
+        if not os.path.isfile(checkpoint_path):
+            raise FileNotFoundError(f"checkpoint_path={checkpoint_path!r} is not a file.")
+        checkpoint_path = (checkpoint_path, os.stat(checkpoint_path).st_mtime_ns)
+    return _load_network(model, pretrained, checkpoint_path, image_size, device)
+
+
+@lru_cache(maxsize=2)
+def _load_network(model, pretrained, checkpoint, image_size, device):
+    timm = import_timm()
+    if checkpoint is not None:
+        network = _from_checkpoint(model, checkpoint[0])
+    elif pretrained:
+        try:
+            network = timm.create_model(model, pretrained=True, num_classes=0)
+        except (OSError, RuntimeError) as error:
+            raise OSError(
+                f"The weights of {model!r} could not be loaded ({error}); give a file of "
+                "them as checkpoint_path."
+            ) from error
+    else:
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = timm.create_model(model, pretrained=False, num_classes=0)
+    if image_size is not None and hasattr(network, "set_input_size"):
+        network.set_input_size(img_size=(image_size, image_size))
+    return network.eval().requires_grad_(False).to(device)
+
+
+def _from_checkpoint(model, path):
+    """Weights from a file, in timm's names or, all renamed, in timm's order."""
+    timm = import_timm()
+    from timm.models import load_state_dict
+
+    try:
+        state = load_state_dict(path)
+        network = timm.create_model(model, pretrained=False)
+        own = network.state_dict()
+        shapes = [[value.shape for value in part.values()] for part in (own, state)]
+        if own.keys().isdisjoint(state) and shapes[0] == shapes[1]:
+            network.load_state_dict(dict(zip(own, state.values())))
+            return network
+        return timm.create_model(
+            model, pretrained=True, num_classes=0, pretrained_cfg_overlay={"file": path}
+        )
+    except Exception as error:
+        raise ValueError(f"{path!r} holds no weights for {model!r}: {error}") from error
+
+
+def _check_model_name(model):
+    timm = import_timm()
+    if ":" in model or model in timm.list_pretrained():  # "hf-hub:...", "local-dir:..."
+        return
+    names = timm.list_models()
+    if model not in names:
+        near = difflib.get_close_matches(model, [*timm.list_pretrained(), *names], n=3)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(f"timm knows no model {model!r}.{hint} timm.list_models() lists all.")
+
+
+def layer_sizes(network):
+    """Widths of all layers that a network can give, first layer first.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+
+    Returns
+    -------
+    sizes : list of int
+    """
+    if not hasattr(network, "forward_intermediates"):
+        raise ValueError(f"{type(network).__name__} does not give its inner layers to timm.")
+    return [info["num_chs"] for info in network.feature_info]
+
+
+def layer_features(network, images, n_layers, pool, layer_norm):
+    """Pooled outputs of the last layers of a network, side by side.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    images : tensor of shape (n_images, 3, height, width)
+    n_layers : int
+    pool : {"token", "avg"}
+    layer_norm : bool
+
+    Returns
+    -------
+    features : tensor of shape (n_images, sum of the layers' widths), float32
+        Deepest layer first.
+    """
+    import torch
+    from torch.nn.functional import layer_norm as standardise
+
+    takes = inspect.signature(network.forward_intermediates).parameters
+    tokens = {"return_prefix_tokens": True, "output_fmt": "NLC"}
+    options = tokens if "return_prefix_tokens" in takes else {}
+    with torch.inference_mode():
+        layers = network.forward_intermediates(
+            images, indices=n_layers, norm=False, intermediates_only=True, **options
+        )
+        pooled = []
+        for layer in reversed(layers):
+            patches, prefix = layer if isinstance(layer, (tuple, list)) else (layer, None)
+            if pool == "token":
+                vector = prefix[:, 0]
+            else:
+                vector = patches.mean(dim=1 if patches.ndim == 3 else (2, 3))
+            vector = vector.float()
+            pooled.append(standardise(vector, vector.shape[1:]) if layer_norm else vector)
+        return torch.cat(pooled, dim=1)
