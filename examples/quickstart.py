@@ -70,7 +70,7 @@ for t, task in enumerate(tasks):
 # %%
 # Row t: accuracy on the test images of every task after learning task t. Nothing is
 # forgotten; down a column an old task only gets more classes to be confused with.
-figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
+figure, axes = plt.subplots(figsize=(5, 4))
 picture = axes.imshow(matrix, vmin=0.8, vmax=1, cmap="viridis")
 for (t, i), accuracy in np.ndenumerate(matrix):
     if t >= i:
@@ -81,5 +81,5 @@ axes.set_xticks(range(len(tasks)), names)
 axes.set_yticks(range(len(tasks)), names)
 axes.set(xlabel="tested on digits", ylabel="after learning digits")
 figure.colorbar(picture, label="accuracy")
-figure.savefig("accuracy_matrix.png", dpi=120)
+figure.savefig("accuracy_matrix.png", dpi=120, bbox_inches="tight")
 print("accuracy matrix: accuracy_matrix.png")

@@ -271,6 +271,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
     def _learn(self, X, y, declared, sample_weight, reset):
         self._validate_params()
+        self._candidates()
         X, y, sample_weight, kept = self._check_samples(X, y, sample_weight, reset)
         encoder = self._fit_encoder(X, y) if reset else self.encoder_
         classes = union_of_labels([] if reset else self.classes_, declared, y)
@@ -299,8 +300,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         choice = None if reset else self._choice_by_folds
         if by_folds:
             batch = np.concatenate(batch)
-            newest = self._choose_by_folds(encoder, old, new, batch, y, sample_weight, kept)
-            choice = newest or choice
+            choice = self._choose_by_folds(encoder, old, batch, y, sample_weight, kept) or choice
         vars(self).update(
             encoder_=encoder,
             statistics_=new,
@@ -329,13 +329,14 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         kept = np.arange(len(y))
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = np.asarray(sample_weight)
             if not sample_weight.any():
                 raise ValueError(
                     "sample_weight is zero for every sample: there is nothing to learn."
                 )
+            sample_weight = _check_sample_weight(
+                sample_weight, y, dtype=np.float64, ensure_non_negative=True
+            )
             if not sample_weight.all():
                 kept = np.flatnonzero(sample_weight)
                 X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
@@ -376,37 +377,57 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             yield rows, features
 
     def _column_counts(self, encoder, n_features):
-        """Numbers of leading columns to choose from, and of layers they stand for."""
-        sizes = getattr(encoder, "layer_sizes_", None) or [n_features]
-        n_layers = np.arange(1, len(sizes) + 1)
-        if self.n_layers != "auto":
-            n_layers = n_layers[[-1]] if self.n_layers is None else [self.n_layers]
-        if n_layers[-1] > len(sizes):
+        """Numbers of leading columns to choose from; and those of 1, 2, ... layers."""
+        ends = np.cumsum(getattr(encoder, "layer_sizes_", None) or [n_features]).tolist()
+        if self.n_layers == "auto":
+            return ends, ends
+        if self.n_layers is not None and self.n_layers > len(ends):
             raise ValueError(
-                f"n_layers={self.n_layers}, but the features come in {len(sizes)} "
+                f"n_layers={self.n_layers}, but the features come in {len(ends)} "
                 "layer(s); lower it, or give an encoder with more layers."
             )
-        return np.cumsum(sizes)[np.asarray(n_layers) - 1].tolist(), list(n_layers)
+        return [ends[-1 if self.n_layers is None else self.n_layers - 1]], ends
 
-    def _choose_by_folds(self, encoder, old, new, features, y, sample_weight, kept):
+    def _choose_by_folds(self, encoder, old, X, y, sample_weight, kept):
+        """The choice on this batch; None where it is too small for two folds."""
+        splits = self._splits(X, y, kept)
+        if not splits:
+            return None
+        ridges = self._candidates()
+        if ridges is None:
+            trace = old.joint_gram.diagonal()[: X.shape[1]].sum() + np.vdot(X, X)
+            ridges = (trace / X.shape[1] or 1.0) * np.logspace(-8, 2, 21)
+        columns, _ = self._column_counts(encoder, X.shape[1])
+        return choose_by_folds(old, X, y, sample_weight, splits, columns, ridges)
+
+    def _splits(self, X, y, kept):
+        """Index arrays (train, test) of the rows of positive weight."""
         cv = self.cv
         if isinstance(cv, Integral):
-            cv = min(cv, max(np.unique(y, return_counts=True)[1]))
+            cv = min(cv, np.unique(y, return_counts=True)[1].max())
             if cv < 2:
-                return None
+                return []
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The least populated class")
-            folds = check_cv(cv, y, classifier=True)
-            splits = list(folds.split(features, y))
-        if not isinstance(cv, Integral) and not hasattr(cv, "split"):
-            # index arrays of the caller count the rows of weight zero, too
-            splits = [[np.flatnonzero(np.isin(kept, part)) for part in s] for s in splits]
-        ridges = self.ridges
-        if ridges is None:
-            diagonal = new.joint_gram.diagonal()[: new.n_features]
-            ridges = (diagonal.mean() or 1.0) * np.logspace(-8, 2, 21)
-        columns, _ = self._column_counts(encoder, new.n_features)
-        return choose_by_folds(old, features, y, sample_weight, splits, columns, ridges)
+            splits = list(check_cv(cv, y, classifier=True).split(X, y))
+        if isinstance(cv, Integral) or hasattr(cv, "split"):
+            return splits
+        # index arrays given by the caller count the rows of weight zero, too
+        return [[np.flatnonzero(np.isin(kept, part)) for part in split] for split in splits]
+
+    def _candidates(self):
+        """The given ridges, checked; None for a continuous search."""
+        if self.ridges is None:
+            return None
+        try:
+            ridges = np.asarray(self.ridges, dtype=np.float64)
+        except (TypeError, ValueError):
+            ridges = np.empty(0)
+        if ridges.ndim != 1 or not ridges.size or not (np.isfinite(ridges) & (ridges >= 0)).all():
+            raise ValueError(
+                f"ridges must be numbers, finite and not negative, got {self.ridges!r}."
+            )
+        return tuple(ridges.tolist())
 
     def _last_searched_ridge(self):
         searched = [s.ridge for key, s in self._solutions.items() if key[0] == "auto"]
@@ -415,29 +436,31 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _solution(self):
         check_is_fitted(self)
         self._validate_params()
-        ridges = None if self.ridges is None else tuple(self.ridges)
-        key = (self.ridge, self.n_layers, ridges, self.cv is None)
+        key = (self.ridge, self.n_layers, self._candidates(), self.cv is None)
         if key not in self._solutions:
             self._solutions[key] = self._solve()
         return self._solutions[key]
 
     def _solve(self):
         statistics = self.statistics_
-        columns, n_layers = self._column_counts(self.encoder_, statistics.n_features)
+        columns, ends = self._column_counts(self.encoder_, statistics.n_features)
         choice = self._choice_by_folds if self.cv is not None else None
         if self.ridge != "auto":
-            choice = choose_by_evidence(statistics, columns, ridges=[self.ridge])
+            choice = choose_by_evidence(statistics, columns, [self.ridge])
         elif choice is None:
-            choice = choose_by_evidence(statistics, columns, self.ridges, self._start)
+            choice = choose_by_evidence(statistics, columns, self._candidates(), self._start)
+        elif choice.n_features not in columns:  # n_layers has changed since the folds
+            choice = choose_by_evidence(statistics, columns, [choice.ridge])
         factor = choice.factor or RidgeFactor(statistics, choice.ridge, choice.n_features)
-        layers_of = dict(zip(columns, n_layers))
-        tried = [(layers_of[d], ridge, score) for d, ridge, score in choice.scores]
         return _Solution(
             ridge=choice.ridge,
-            n_layers=int(layers_of[choice.n_features]),
+            n_layers=ends.index(choice.n_features) + 1,
             coef=factor.coef(choice.n_features),
             log_evidence=float(factor.log_evidence(choice.n_features)),
-            scores=np.array(tried, dtype=[("n_layers", int), ("ridge", float), ("score", float)]),
+            scores=np.array(
+                [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores],
+                dtype=[("n_layers", int), ("ridge", float), ("score", float)],
+            ),
         )
 
 
@@ -470,4 +493,5 @@ def _is_sole_holder_of_sums(estimator):
     )
 
 
-_REFERENCES_OF_SOLE_HOLDER = sys.getrefcount(SimpleNamespace(held=object()).held)
+_HOLDER = SimpleNamespace(held=object())
+_REFERENCES_OF_SOLE_HOLDER = sys.getrefcount(_HOLDER.held)

@@ -1,0 +1,398 @@
+import copy
+import pickle
+from io import BytesIO
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, learning_curve
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
+
+CONFIGURATIONS = [
+    LayUPClassifier(),
+    LayUPClassifier(ridge=1.0),
+    LayUPClassifier(cv=3),
+    LayUPClassifier(cv=4, ridges=PAPER_RIDGES),
+    LayUPClassifier(n_layers="auto", ridges=[0.1, 1.0, 10.0]),
+    LayUPClassifier(FunctionTransformer(validate=True)),
+]
+LABELS = {"int": [3, -1, 7, 8], "str": ["b", "a", "cc", "d"], "float": [0.0, 2.0, 5.0, 1.0]}
+
+
+class Layers(TransformerMixin, BaseEstimator):
+    """Features in layers of given widths; counts its calls and fails when told to."""
+
+    def __init__(self, sizes=(2, 3), fail_at=None, error=ValueError):
+        self.sizes, self.fail_at, self.error = sizes, fail_at, error
+
+    def fit(self, X, y=None):
+        self.layer_sizes_ = list(self.sizes)
+        self.n_fits_ = getattr(self, "n_fits_", 0) + 1
+        self.n_calls_ = 0
+        return self
+
+    def transform(self, X):
+        self.n_calls_ += 1
+        if self.n_calls_ == self.fail_at:
+            raise self.error("told to fail")
+        return np.asarray(X)[:, : sum(self.sizes)]
+
+
+def make_samples(n_samples=40, n_features=5, labels=(0, 1, 2, 3), seed=0):
+    rng = np.random.default_rng(seed)
+    codes = rng.permutation(np.arange(n_samples) % len(labels))
+    means = rng.standard_normal((len(labels), n_features))
+    return means[codes] + rng.standard_normal((n_samples, n_features)), np.array(labels)[codes]
+
+
+def state(estimator):
+    """All that an estimator holds, with every array copied."""
+    return pickle.dumps({k: v for k, v in vars(estimator).items() if k != "_solutions"})
+
+
+@parametrize_with_checks(CONFIGURATIONS)
+def test_scikit_learn_battery(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
+def test_battery_is_complete(estimator):
+    assert len(list(estimator_checks_generator(estimator))) >= 55
+
+
+# exactness
+
+
+@given(
+    cuts=st.sets(st.integers(1, 39)), seed=st.integers(0, 999), kind=st.sampled_from([*LABELS]),
+    wide=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_cut_in_any_order_is_the_joint_fit(cuts, seed, kind, wide):
+    X, y = make_samples(40, 60 if wide else 5, LABELS[kind], seed=seed)
+    joint = LayUPClassifier().fit(X, y)
+    stream = LayUPClassifier()
+    for part in np.split(np.random.default_rng(seed).permutation(40), sorted(cuts)):
+        stream.partial_fit(X[part], y[part])
+    assert_array_equal(stream.classes_, joint.classes_)
+    assert_allclose(stream.statistics_.gram, joint.statistics_.gram, rtol=1e-10, atol=1e-10)
+    assert_allclose(
+        stream.statistics_.class_sum, joint.statistics_.class_sum, rtol=1e-10, atol=1e-10
+    )
+    assert_array_equal(stream.statistics_.class_count, joint.statistics_.class_count)
+    assert_allclose(stream.ridge_, joint.ridge_, rtol=1e-5)
+    assert_array_equal(stream.predict(X), joint.predict(X))
+
+
+@given(seed=st.integers(0, 999), cv=st.sampled_from([None, 3]))
+@settings(max_examples=40, deadline=None)
+def test_zero_weight_is_a_removed_row_and_two_a_repeated_one(seed, cv):
+    X, y = make_samples(seed=seed)
+    times = np.random.default_rng(seed).integers(0, 3, len(y))
+    times[:8] = 1
+    weighted = LayUPClassifier(ridge=0.5).fit(X, y, sample_weight=times)
+    repeated = LayUPClassifier(ridge=0.5).fit(X.repeat(times, axis=0), y.repeat(times))
+    assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9, atol=1e-12)
+    removed = LayUPClassifier(cv=cv).fit(X[times > 0], y[times > 0])
+    zeroed = LayUPClassifier(cv=cv).fit(X, y, sample_weight=(times > 0).astype(float))
+    assert zeroed.ridge_ == removed.ridge_
+    assert_array_equal(zeroed.coef_, removed.coef_)
+
+
+def test_labels_are_those_of_ridge_classifier_and_scores_those_of_ridge():
+    X, y = make_samples(60)
+    ours = LayUPClassifier(ridge=2.0).fit(X, y)
+    reference = RidgeClassifier(alpha=2.0, fit_intercept=False).fit(X, y)
+    assert_array_equal(ours.predict(X), reference.predict(X))
+    scores = Ridge(alpha=2.0, fit_intercept=False).fit(X, np.eye(4)[y]).predict(X)
+    assert_allclose(ours.decision_function(X), scores, rtol=1e-9, atol=1e-12)
+
+
+def test_two_classes_score_like_ridge_classifier():
+    X, y = make_samples(60, labels=["no", "yes"])
+    ours = LayUPClassifier(ridge=2.0).fit(X, y)
+    reference = RidgeClassifier(alpha=2.0, fit_intercept=False).fit(X, y)
+    assert_allclose(ours.decision_function(X), reference.decision_function(X), rtol=1e-9)
+
+
+# streams
+
+
+def test_only_seen_classes_are_predicted():
+    X, y = make_samples()
+    classifier = LayUPClassifier().partial_fit(X, -(y + 1), classes=[-9, -4, -3, -2, -1, 5])
+    assert_array_equal(classifier.classes_, [-9, -4, -3, -2, -1, 5])
+    assert set(classifier.predict(-100 * X)) <= {-4, -3, -2, -1}
+    assert (classifier.decision_function(X)[:, [0, 5]] == np.finfo(float).min).all()
+    classifier.partial_fit(X + 50, np.full(len(X), 5))
+    assert set(classifier.predict(X + 50)) == {5}
+
+
+def test_one_class_then_two_then_many():
+    X, y = make_samples()
+    classifier = LayUPClassifier().partial_fit(X[y == 2], y[y == 2])
+    assert classifier.decision_function(X).shape == (40, 1)
+    assert set(classifier.predict(X)) == {2}
+    classifier.partial_fit(X[y == 0], y[y == 0])
+    assert classifier.decision_function(X).shape == (40,)
+    classifier.partial_fit(X[y == 1], y[y == 1])
+    assert classifier.decision_function(X).shape == (40, 3)
+
+
+def test_solving_waits_and_happens_once(monkeypatch):
+    X, y = make_samples()
+    calls = []
+    from layup_sklearn import _classifier
+
+    def counting(*args, **kwargs):
+        calls.append(args)
+        return choose(*args, **kwargs)
+
+    choose = _classifier.choose_by_evidence
+    monkeypatch.setattr(_classifier, "choose_by_evidence", counting)
+    classifier = LayUPClassifier()
+    for i in range(0, 40, 4):
+        classifier.partial_fit(X[i : i + 4], y[i : i + 4])
+    assert len(calls) == 0
+    classifier.predict(X), classifier.coef_, classifier.ridge_, classifier.decision_function(X)
+    assert len(calls) == 1
+    classifier.set_params(ridge=3.0)
+    assert classifier.ridge_ == 3.0
+    assert_allclose(classifier.coef_, LayUPClassifier(ridge=3.0).fit(X, y).coef_)
+
+
+def test_small_updates_are_in_place_only_where_nobody_notices():
+    X, y = make_samples()
+    classifier = LayUPClassifier().fit(X, y)
+    address = classifier.statistics_.joint_gram.ctypes.data
+    classifier.partial_fit(X[:1], y[:1])
+    assert classifier.statistics_.joint_gram.ctypes.data == address
+
+    held, twin = classifier.statistics_, copy.copy(classifier)
+    before, labels = held.joint_gram.copy(), twin.predict(X)
+    classifier.partial_fit(X[:1], y[:1])
+    assert_array_equal(held.joint_gram, before)
+    assert_array_equal(twin.statistics_.joint_gram, before)
+    assert_array_equal(twin.predict(X), labels)
+    del held, twin
+
+    array = classifier.statistics_.joint_gram
+    before = array.copy()
+    classifier.partial_fit(X[:1], y[:1])
+    assert_array_equal(array, before)
+
+
+def test_read_only_memory_map_is_never_written(tmp_path):
+    X, y = make_samples()
+    joblib.dump(LayUPClassifier().fit(X, y), tmp_path / "model")
+    classifier = joblib.load(tmp_path / "model", mmap_mode="r")
+    classifier.partial_fit(X[:1], y[:1])
+    assert classifier.statistics_.class_count.sum() == 41
+    again = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert again.statistics_.class_count.sum() == 40
+
+
+def test_fit_forgets():
+    X, y = make_samples()
+    classifier = LayUPClassifier().fit(X, y).fit(X[:, :3], y == 0)
+    assert_array_equal(classifier.classes_, [False, True])
+    assert classifier.n_features_in_ == 3
+
+
+# choice of ridge and layers
+
+
+def test_choice_by_folds_uses_the_newest_batch_and_the_old_sums():
+    X, y = make_samples(80)
+    classifier = LayUPClassifier(cv=StratifiedKFold(4), ridges=PAPER_RIDGES).fit(X[:40], y[:40])
+    classifier.partial_fit(X[40:], y[40:])
+    old = ClassStatistics.from_samples(X[:40], y[:40])
+    best = []
+    for ridge in PAPER_RIDGES:
+        accuracy = []
+        for train, test in StratifiedKFold(4).split(X[40:], y[40:]):
+            fold = old + ClassStatistics.from_samples(X[40:][train], y[40:][train])
+            W = np.linalg.solve(fold.gram + ridge * np.eye(5), fold.class_sum.T)
+            accuracy.append(((X[40:][test] @ W).argmax(axis=1) == y[40:][test]).mean())
+        best.append(np.mean(accuracy))
+    assert_allclose(classifier.ridge_scores_["score"], best)
+    assert classifier.ridge_ == PAPER_RIDGES[np.argmax(best)]
+
+
+def test_a_batch_too_small_for_folds_keeps_the_earlier_choice():
+    X, y = make_samples()
+    classifier = LayUPClassifier(cv=4, ridges=[1e-2, 50.0]).fit(X, y)
+    ridge = classifier.ridge_
+    classifier.partial_fit(X[:1], y[:1])
+    assert classifier.ridge_ == ridge
+    alone = LayUPClassifier(cv=4).partial_fit(X[:1], y[:1])
+    assert alone.ridge_ > 0
+
+
+def test_folds_with_rare_classes_do_not_warn(recwarn):
+    X, y = make_samples(20)
+    y[:2] = [7, 8]
+    LayUPClassifier(cv=4).fit(X, y)
+    assert not recwarn.list
+
+
+def test_number_of_layers():
+    X, y = make_samples()
+    classifier = LayUPClassifier(Layers((2, 3)), ridge=1.0).fit(X, y)
+    assert classifier.n_layers_ == 2
+    classifier.set_params(n_layers=1)
+    assert_allclose(classifier.coef_, LayUPClassifier(ridge=1.0).fit(X[:, :2], y).coef_)
+    classifier.set_params(n_layers="auto", ridge="auto")
+    tried = classifier.ridge_scores_
+    best = tried[tried["score"].argmax()]
+    assert (classifier.n_layers_, classifier.ridge_) == (best["n_layers"], best["ridge"])
+    assert_allclose(classifier.log_evidence_, best["score"])
+    with pytest.raises(ValueError, match="n_layers=3, but the features come in 2 layer"):
+        classifier.set_params(n_layers=3).predict(X)
+
+
+def test_encoder_is_fitted_by_the_first_call_only():
+    X, y = make_samples()
+    encoder = Layers()
+    classifier = LayUPClassifier(encoder).partial_fit(X, y).partial_fit(X, y)
+    assert classifier.encoder_.n_fits_ == 1
+    assert not hasattr(encoder, "n_fits_")
+    scaler = FrozenEstimator(StandardScaler().fit(X))
+    scaled = LayUPClassifier(scaler, ridge=1.0).fit(X[:20], y[:20])
+    assert_allclose(
+        scaled.coef_, LayUPClassifier(ridge=1.0).fit(scaler.transform(X[:20]), y[:20]).coef_
+    )
+
+
+# bad input
+
+
+BAD_CALLS = {
+    "features": (lambda X, y: (X[:, :3], y, None), "X has 3 features, but .* is expecting 5"),
+    "nan": (lambda X, y: (np.where(X > 0, np.nan, X), y, None), "NaN"),
+    "inf": (lambda X, y: (np.where(X > 0, np.inf, X), y, None), "infinity"),
+    "empty": (lambda X, y: (X[:0], y[:0], None), "0 sample"),
+    "lengths": (lambda X, y: (X, y[1:], None), "inconsistent numbers of samples"),
+    "no y": (lambda X, y: (X, None, None), "requires y"),
+    "continuous y": (lambda X, y: (X, y + 0.5, None), "continuous"),
+    "label kind": (lambda X, y: (X, y.astype(str), None), "strings .* numbers"),
+    "zero weights": (lambda X, y: (X, y, 0.0 * y), "sample_weight is zero for every"),
+    "negative weight": (lambda X, y: (X, y, -1.0 - y), "[Nn]egative"),
+    "nan weight": (lambda X, y: (X, y, np.nan + y), "NaN"),
+}
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("call", BAD_CALLS)
+def test_bad_input_is_one_clear_error_and_changes_nothing(call, cv):
+    X, y = make_samples()
+    make_bad, message = BAD_CALLS[call]
+    bad_X, bad_y, weight = make_bad(X, y)
+    classifier = LayUPClassifier(cv=cv).fit(X, y)
+    before = state(classifier)
+    with pytest.raises(ValueError, match=message):
+        classifier.partial_fit(bad_X, bad_y, sample_weight=weight)
+    assert state(classifier) == before
+    if call not in ("features", "label kind"):
+        for method in ("fit", "partial_fit"):
+            fresh = LayUPClassifier(cv=cv)
+            with pytest.raises(ValueError, match=message):
+                getattr(fresh, method)(bad_X, bad_y, sample_weight=weight)
+            assert vars(fresh) == vars(LayUPClassifier(cv=cv))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"ridge": -1.0}, {"ridge": np.nan}, {"ridge": "best"}, {"n_layers": 0}, {"encoder": 3}, {"cv": 1}],
+    ids=str,
+)
+def test_bad_parameters_are_named(parameters):
+    X, y = make_samples()
+    with pytest.raises(ValueError, match=f"The {next(iter(parameters))!r} parameter"):
+        LayUPClassifier(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("ridges", [[], [1.0, -1.0], [np.nan], [[1.0]], ["a"]], ids=str)
+@pytest.mark.parametrize("cv", [None, 3])
+def test_bad_candidates_are_named(ridges, cv):
+    X, y = make_samples()
+    with pytest.raises(ValueError, match="ridges must"):
+        LayUPClassifier(ridges=ridges, cv=cv).fit(X, y).predict(X)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_failure_in_any_chunk_leaves_the_estimator_as_it_was(chunk, error, monkeypatch):
+    monkeypatch.setattr("layup_sklearn._classifier.CHUNK_ROWS", 15)
+    X, y = make_samples()
+    classifier = LayUPClassifier(Layers()).fit(X, y)
+    classifier.encoder_.set_params(fail_at=chunk, error=error)
+    classifier.encoder_.n_calls_ = 0
+    before = pickle.dumps(classifier.statistics_)
+    with pytest.raises(error, match="told to fail"):
+        classifier.partial_fit(X, y + 2)
+    assert pickle.dumps(classifier.statistics_) == before
+
+    fresh = LayUPClassifier(Layers(fail_at=chunk, error=error))
+    with pytest.raises(error, match="told to fail"):
+        fresh.fit(X, y)
+    assert set(vars(fresh)) == set(fresh.get_params(deep=False))
+
+
+def test_not_fitted():
+    classifier = LayUPClassifier()
+    for attribute in ("classes_", "coef_", "ridge_", "n_layers_", "statistics_", "ridge_scores_"):
+        assert not hasattr(classifier, attribute)
+    with pytest.raises(NotFittedError):
+        classifier.predict([[0.0]])
+
+
+# company
+
+
+def test_clone_pickle_joblib_and_representation():
+    X, y = make_samples()
+    classifier = LayUPClassifier(Layers(), n_layers=1).fit(X, y)
+    file = BytesIO()
+    joblib.dump(classifier, file)
+    file.seek(0)
+    for other in (pickle.loads(pickle.dumps(classifier)), joblib.load(file)):
+        assert_array_equal(other.decision_function(X), classifier.decision_function(X))
+        other.partial_fit(X, y)
+        assert_allclose(other.statistics_.gram, 2 * classifier.statistics_.gram)
+    assert not hasattr(clone(classifier), "statistics_")
+    assert "n_layers=1" in repr(classifier)
+    assert "LayUPClassifier" in classifier._repr_html_()
+    dir(classifier)
+
+
+def test_grid_search_and_learning_curve():
+    X, y = make_samples(80)
+    search = GridSearchCV(
+        LayUPClassifier(Layers()), {"ridge": [0.1, 10.0], "n_layers": [1, 2]}, error_score="raise"
+    ).fit(X, y)
+    assert set(search.best_params_) == {"ridge", "n_layers"}
+    learning_curve(
+        LayUPClassifier(), X, y, exploit_incremental_learning=True, cv=3, error_score="raise"
+    )
+
+
+def test_data_frames_and_feature_names():
+    X, y = make_samples()
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    classifier = LayUPClassifier(ridge=1.0).fit(frame, pd.Series(y))
+    assert_array_equal(classifier.feature_names_in_, list("abcde"))
+    assert_array_equal(classifier.predict(frame), LayUPClassifier(ridge=1.0).fit(X, y).predict(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        classifier.partial_fit(frame[list("edcba")], y)
