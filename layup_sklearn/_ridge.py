@@ -15,6 +15,7 @@ PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 _STEPS_PER_DECADE = 2  # of the search grid
 _HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
 _FLAT = 1e-3  # log evidence per step: a plateau is not worth a smaller ridge
+_PRIOR_ERROR = 0.01  # squared error that labels are taken to have at least, in all
 
 
 class RidgeFactor:
@@ -88,13 +89,16 @@ class RidgeFactor:
         )[0].T
         return coef
 
-    def log_evidence(self, n_features=None):
+    def log_evidence(self, n_features=None, prior_error=0.0):
         """Log marginal likelihood of the one-hot labels, noise variance profiled out.
 
         Parameters
         ----------
         n_features : int or array-like of int, default=None
             Number(s) of leading columns; None = all.
+        prior_error : float, default=0.0
+            Squared error added to that of the samples: a weak prior against labels
+            without noise.
 
         Returns
         -------
@@ -105,7 +109,7 @@ class RidgeFactor:
         Every one-hot column y_c of the seen classes is N(0, s^2 (I + X X' / ridge)),
         with one noise variance s^2 for all, at its maximum likelihood::
 
-            quad = n - tr(C A^-1 C')             s^2 = quad / (n K)
+            quad = n - tr(C A^-1 C') + prior_error        s^2 = quad / (n K)
             -2 log p = n K (log(2 pi s^2) + 1) + K (log det A - d log ridge)
 
         quad is kept above the rounding error of the subtraction. MacKay (1992),
@@ -116,6 +120,7 @@ class RidgeFactor:
         explained = np.cumsum((self.forward**2).sum(axis=1))[d - 1]
         log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[d - 1]
         quad = np.maximum(self._n - explained, self._n * np.finfo(np.float64).eps)
+        quad += prior_error
         with np.errstate(divide="ignore"):
             log_prior = d * np.log(self.ridge)
         return -0.5 * (
@@ -223,20 +228,21 @@ def choose_by_evidence(statistics, n_features, ridges=None, start=None):
     neighbours is the ridge. The grid depends on the statistics alone, and so the choice
     does not depend on the history that led to them. Where samples are fewer than
     features and some are exact duplicates, the evidence grows without bound as
-    ridge -> 0 (labels without noise): hence from above, and the first maximum.
+    ridge -> 0 (labels without noise): hence from above, to the first maximum, and with
+    a prior squared error of 0.01 in all, which matters only for labels fitted to that.
     """
-    best, scores = None, []
+    best, best_score, scores = None, -np.inf, []
 
     def log_evidence(ridge):
-        nonlocal best
+        nonlocal best, best_score
         try:
             factor = RidgeFactor(statistics, ridge, n_features[-1])
         except LinAlgError:
             result = np.full(len(n_features), -np.inf)
         else:
-            result = factor.log_evidence(n_features)
-            if best is None or result.max() > best.log_evidence(n_features).max():
-                best = factor
+            result = factor.log_evidence(n_features, _PRIOR_ERROR)
+            if best is None or result.max() > best_score:
+                best, best_score = factor, result.max()
         scores.extend(zip(n_features, [float(ridge)] * len(result), result.tolist()))
         return result
 
@@ -248,7 +254,7 @@ def choose_by_evidence(statistics, n_features, ridges=None, start=None):
             log_evidence(ridge)
         if best is None:
             RidgeFactor(statistics, max(ridges), n_features[-1])  # raises
-    winner = n_features[np.argmax(best.log_evidence(n_features))]
+    winner = n_features[np.argmax(best.log_evidence(n_features, _PRIOR_ERROR))]
     return RidgeChoice(best.ridge, winner, best, scores)
 
 

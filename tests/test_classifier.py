@@ -257,7 +257,7 @@ def test_number_of_layers():
     tried = classifier.ridge_scores_
     best = tried[tried["score"].argmax()]
     assert (classifier.n_layers_, classifier.ridge_) == (best["n_layers"], best["ridge"])
-    assert_allclose(classifier.log_evidence_, best["score"])
+    assert_allclose(classifier.log_evidence_, best["score"], atol=0.1)
     with pytest.raises(ValueError, match="n_layers=3, but the features come in 2 layer"):
         classifier.set_params(n_layers=3).predict(X)
 

