@@ -120,9 +120,14 @@ def _from_checkpoint(model, path):
         if own.keys().isdisjoint(state) and shapes[0] == shapes[1]:
             network.load_state_dict(dict(zip(own, state.values())))
             return network
-        return timm.create_model(
-            model, pretrained=True, num_classes=0, pretrained_cfg_overlay={"file": path}
-        )
+        source = {"file": path}
+        try:
+            return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=source)
+        except RuntimeError:  # a file without the classifier's weights
+            source["num_classes"] = 0
+            return timm.create_model(
+                model, pretrained=True, num_classes=0, pretrained_cfg_overlay=source
+            )
     except Exception as error:
         raise ValueError(f"{path!r} holds no weights for {model!r}: {error}") from error
 

@@ -106,15 +106,21 @@ def test_checkpoints_in_own_names_and_renamed(images, tmp_path):
     state = source.state_dict()
     torch.save(state, tmp_path / "own.pth")
     torch.save({f"x.{i}": value for i, value in enumerate(state.values())}, tmp_path / "renamed.pth")
+    headless = {name: value for name, value in state.items() if not name.startswith("head.")}
+    torch.save(headless, tmp_path / "headless.pth")
     torch.save({"other": torch.zeros(3)}, tmp_path / "foreign.pth")
+    headless.popitem()
+    torch.save(headless, tmp_path / "partial.pth")
     features = [
         ImageEncoder("test_vit", checkpoint_path=tmp_path / f"{name}.pth").transform(images)
-        for name in ("own", "renamed")
+        for name in ("own", "renamed", "headless")
     ]
-    assert_array_equal(*features)
+    assert_array_equal(features[0], features[1])
+    assert_array_equal(features[0], features[2])
     assert (features[0] != ImageEncoder("test_vit", pretrained=False).transform(images)).any()
-    with pytest.raises(ValueError, match="foreign.pth' holds no weights for 'test_vit'"):
-        ImageEncoder("test_vit", checkpoint_path=tmp_path / "foreign.pth").fit()
+    for name in ("foreign", "partial"):
+        with pytest.raises(ValueError, match=f"{name}.pth' holds no weights for 'test_vit'"):
+            ImageEncoder("test_vit", checkpoint_path=tmp_path / f"{name}.pth").fit()
     with pytest.raises(FileNotFoundError, match="missing.pth"):
         ImageEncoder("test_vit", checkpoint_path=tmp_path / "missing.pth").fit()
 
