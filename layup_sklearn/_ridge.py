@@ -65,9 +65,7 @@ class RidgeFactor:
         class_count = statistics.class_count
         self._seen = class_count > 0
         self._n = class_count.sum()
-        self.forward, _ = trtrs(
-            self.lower, statistics.class_sum[self._seen, :d].T, lower=1
-        )
+        self.forward, _ = trtrs(self.lower, statistics.class_sum[self._seen, :d].T, lower=1)
 
     def coef(self, n_features=None):
         """Ridge coefficients of the first columns.
@@ -84,9 +82,7 @@ class RidgeFactor:
         """
         d = len(self.lower) if n_features is None else n_features
         coef = np.zeros((len(self._seen), d))
-        coef[self._seen] = self._trtrs(
-            self.lower[:d, :d], self.forward[:d], lower=1, trans=1
-        )[0].T
+        coef[self._seen] = self._trtrs(self.lower[:d, :d], self.forward[:d], lower=1, trans=1)[0].T
         return coef
 
     def log_evidence(self, n_features=None, prior_error=0.0):

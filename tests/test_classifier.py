@@ -75,7 +75,9 @@ def test_battery_is_complete(estimator):
 
 
 @given(
-    cuts=st.sets(st.integers(1, 39)), seed=st.integers(0, 999), kind=st.sampled_from([*LABELS]),
+    cuts=st.sets(st.integers(1, 39)),
+    seed=st.integers(0, 999),
+    kind=st.sampled_from([*LABELS]),
     wide=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
@@ -314,7 +316,14 @@ def test_bad_input_is_one_clear_error_and_changes_nothing(call, cv):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"ridge": -1.0}, {"ridge": np.nan}, {"ridge": "best"}, {"n_layers": 0}, {"encoder": 3}, {"cv": 1}],
+    [
+        {"ridge": -1.0},
+        {"ridge": np.nan},
+        {"ridge": "best"},
+        {"n_layers": 0},
+        {"encoder": 3},
+        {"cv": 1},
+    ],
     ids=str,
 )
 def test_bad_parameters_are_named(parameters):

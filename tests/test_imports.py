@@ -6,7 +6,11 @@ from pathlib import Path
 import layup_sklearn
 
 PACKAGE = Path(layup_sklearn.__file__).parent
-ALLOWED = {"_statistics": set(), "_ridge": {"_statistics"}, "_classifier": {"_statistics", "_ridge"}}
+ALLOWED = {
+    "_statistics": set(),
+    "_ridge": {"_statistics"},
+    "_classifier": {"_statistics", "_ridge"},
+}
 
 
 def run(code):

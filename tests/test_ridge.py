@@ -96,7 +96,9 @@ def test_evidence_is_largest_at_the_fixed_point_of_bayesian_ridge():
     statistics = ClassStatistics.from_samples(X, np.zeros(40))
     ours = minimize_scalar(
         lambda t: -RidgeFactor(statistics, np.exp(t)).log_evidence(),
-        bounds=(-5, 15), method="bounded", options={"xatol": 1e-9},
+        bounds=(-5, 15),
+        method="bounded",
+        options={"xatol": 1e-9},
     )
     assert_allclose(np.exp(ours.x), reference.lambda_ / reference.alpha_, rtol=1e-4)
 

