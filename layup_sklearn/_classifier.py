@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_array, gen_batches, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     _check_y,
@@ -327,7 +326,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         check_consistent_length(X, y)
         if len(y) == 0:
             raise ValueError("Found array with 0 sample(s): there is nothing to learn.")
-        check_classification_targets(y)
+        _check_labels(y)
         kept = np.arange(len(y))
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)
@@ -464,6 +463,17 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                 [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores],
                 dtype=[("n_layers", int), ("ridge", float), ("score", float)],
             ),
+        )
+
+
+def _check_labels(y):
+    """As check_classification_targets, which warns of small batches of many classes."""
+    if y.dtype.kind not in "biufUSO":
+        raise ValueError(f"Unknown label type: {y.dtype}; use integers or strings.")
+    if y.dtype.kind == "f" and (y != np.floor(y)).any():
+        raise ValueError(
+            f"Unknown label type: continuous, for example {y[y != np.floor(y)][0]}; labels "
+            "are integers or strings."
         )
 
 
