@@ -1,0 +1,233 @@
+"""How to choose the ridge, and the number of layers: a study on real streams.
+
+    python -m benchmarks.features FOLDER        # once: features of the real streams
+    python -m benchmarks.ridge_choice FOLDER
+
+Five class-incremental tasks, three class orders, the last one and the last four layers.
+Every rule chooses anew after each task; the table shows the accuracy on all classes seen
+after the last task (final) and its mean over the tasks (average), in %.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
+from layup_sklearn._ridge import choose_by_evidence, choose_by_folds
+
+N_TASKS, N_ORDERS = 5, 3
+GRID = 10.0 ** -np.arange(0, 10.01, 0.5)  # times the trace of the Gram matrix
+
+
+class Spectrum:
+    """Reference for whole ridge paths: one eigendecomposition of the Gram matrix."""
+
+    def __init__(self, statistics):
+        values, self.vectors = eigh(statistics.gram)
+        self.values = np.maximum(values, 0)
+        self.rotated_sum = statistics.class_sum @ self.vectors
+        self.n = statistics.class_count.sum()
+
+    def coef(self, ridge):
+        return (self.rotated_sum / (self.values + ridge)) @ self.vectors.T
+
+    def degrees_of_freedom(self, ridge):
+        return (self.values / (self.values + ridge)).sum()
+
+
+def squared_error(statistics, coef):
+    """Of the one-hot labels behind the sums: tr Y'Y - 2 tr W C' + tr W G W'."""
+    fitted = np.vdot(coef @ statistics.gram, coef)
+    return statistics.class_count.sum() - 2 * np.vdot(coef, statistics.class_sum) + fitted
+
+
+def by_evidence(stream):
+    return choose_by_evidence(stream.sums, [stream.X.shape[1]], start=stream.last["evidence"]).ridge
+
+
+def by_folds(stream):
+    splits = StratifiedKFold(4).split(stream.X, stream.y)
+    return choose_by_folds(
+        stream.old, stream.X, stream.y, None, splits, [stream.X.shape[1]], PAPER_RIDGES
+    ).ridge
+
+
+def by_leave_one_out(stream):
+    onehot = (stream.y[:, np.newaxis] == stream.sums.classes).astype(float)
+    rotated = stream.X @ stream.spectrum.vectors
+    errors = []
+    for ridge in stream.grid:
+        shrunk = rotated / (stream.spectrum.values + ridge)
+        leverage = (shrunk * rotated).sum(axis=1)
+        residual = onehot - shrunk @ stream.spectrum.rotated_sum.T
+        errors.append(((residual / (1 - leverage)[:, np.newaxis]) ** 2).sum())
+    return stream.grid[np.argmin(errors)]
+
+
+def by_gcv(stream):
+    n, spectrum = stream.spectrum.n, stream.spectrum
+    errors = [
+        squared_error(stream.sums, spectrum.coef(ridge))
+        / max(n - spectrum.degrees_of_freedom(ridge), 1e-9) ** 2
+        for ridge in stream.grid
+    ]
+    return stream.grid[np.argmin(errors)]
+
+
+def by_half_sums(stream):
+    halves = [half.with_classes(stream.sums.classes) for half in stream.halves]
+    spectra = [Spectrum(half) for half in halves]
+    errors = [
+        squared_error(halves[1], spectra[0].coef(ridge / 2))
+        + squared_error(halves[0], spectra[1].coef(ridge / 2))
+        for ridge in stream.grid
+    ]
+    return stream.grid[np.argmin(errors)]
+
+
+RULES = {
+    "evidence": by_evidence,
+    "leave-one-out, newest batch": by_leave_one_out,
+    "GCV": by_gcv,
+    "4 folds, newest batch (the paper)": by_folds,
+    "two half-sums": by_half_sums,
+}
+
+
+class Stream:
+    """One pass over the tasks; keeps what the rules may look at."""
+
+    def __init__(self, X, y, train, order):
+        self.order = order
+        self.train, self.test = (X[train], y[train]), (X[~train], y[~train])
+        self.last = dict.fromkeys(RULES)
+
+    def run(self):
+        """Yield {rule: accuracy} after each task."""
+        self.sums, self.halves = None, [None, None]
+        rng = np.random.default_rng(0)
+        for t, task in enumerate(np.array_split(self.order, N_TASKS)):
+            rows = np.isin(self.train[1], task)
+            self.X, self.y = self.train[0][rows].astype(np.float64), self.train[1][rows]
+            batch = ClassStatistics.from_samples(self.X, self.y)
+            self.old = (self.sums or batch - batch).with_classes(
+                np.union1d(self.sums.classes, batch.classes) if self.sums else batch.classes
+            )
+            self.sums = batch if self.sums is None else self.sums + batch
+            side = rng.permutation(len(self.y)) % 2
+            for i in (0, 1):
+                part = ClassStatistics.from_samples(self.X[side == i], self.y[side == i])
+                self.halves[i] = part if self.halves[i] is None else self.halves[i] + part
+            self.spectrum = Spectrum(self.sums)
+            self.grid = np.trace(self.sums.gram) * GRID
+            seen = np.isin(self.test[1], self.sums.classes)
+            X, y = self.test[0][seen], self.test[1][seen]
+
+            def accuracy(ridge):
+                scores = X @ self.spectrum.coef(ridge).T
+                return 100 * (self.sums.classes[scores.argmax(axis=1)] == y).mean()
+
+            result = {}
+            for rule, choose in RULES.items():
+                self.last[rule] = choose(self)
+                result[rule] = accuracy(self.last[rule])
+            result["best in hindsight"] = max(accuracy(ridge) for ridge in self.grid)
+            yield result
+
+
+class Layers(TransformerMixin, BaseEstimator):
+    """Ready features that know their layers, deepest first."""
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def fit(self, X, y=None):
+        self.layer_sizes_ = list(self.sizes)
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def load(path):
+    """Layers (deepest first), labels, training mask."""
+    with np.load(path) as file:
+        if "layers" in file:
+            layers = list(file["layers"].transpose(1, 0, 2))
+        else:
+            layers = [file[f"layer{i}"] for i in range(len(file["widths"]))]
+        return layers[::-1], file["y"], file["train"]
+
+
+def compare_rules(paths, report):
+    report("| stream | features | samples | " + " | ".join([*RULES, "best in hindsight"]) + " |")
+    report("|---" * (len(RULES) + 4) + "|")
+    totals = []
+    for path in paths:
+        layers, y, train = load(path)
+        for n_layers in (1, 4):
+            X = np.hstack(layers[:n_layers])
+            runs = []
+            for seed in range(N_ORDERS):
+                order = np.random.default_rng(seed).permutation(np.unique(y))
+                runs.append([list(step.values()) for step in Stream(X, y, train, order).run()])
+            runs = np.array(runs)  # order, task, rule
+            final, average = runs[:, -1].mean(axis=0), runs.mean(axis=(0, 1))
+            totals.append((final, average))
+            cells = [f"{f:.1f} / {a:.1f}" for f, a in zip(final, average)]
+            report(f"| {path.stem}, {n_layers} | {X.shape[1]} | {train.sum()} | {' | '.join(cells)} |")
+    cells = [f"**{f:.1f} / {a:.1f}**" for f, a in zip(*np.mean(totals, axis=0))]
+    report(f"| mean | | | {' | '.join(cells)} |")
+
+
+def compare_numbers_of_layers(paths, report):
+    report("| stream | evidence: layers, accuracy | grid search: layers, accuracy | cost, plain fits |")
+    report("|---|---|---|---|")
+    rows = []
+    for path in paths:
+        layers, y, train = load(path)
+        layers = layers[:6]
+        X, sizes = np.hstack(layers), [layer.shape[1] for layer in layers]
+        seconds = []
+        for n_layers in (None, "auto"):
+            start = time.perf_counter()
+            auto = LayUPClassifier(Layers(sizes), n_layers=n_layers).fit(X[train], y[train])
+            auto.coef_
+            seconds.append(time.perf_counter() - start)
+        trace = np.trace(auto.statistics_.gram)
+        grid = {"n_layers": list(range(1, len(sizes) + 1)), "ridge": list(trace * GRID[2:16:2])}
+        start = time.perf_counter()
+        search = GridSearchCV(LayUPClassifier(Layers(sizes)), grid, cv=3).fit(X[train], y[train])
+        searched = time.perf_counter() - start
+        accuracy = [100 * model.score(X[~train], y[~train]) for model in (auto, search)]
+        rows.append([*accuracy, seconds[1] / seconds[0], searched / seconds[0]])
+        report(
+            f"| {path.stem} | {auto.n_layers_}, {accuracy[0]:.1f} | "
+            f"{search.best_params_['n_layers']}, {accuracy[1]:.1f} | "
+            f"{rows[-1][2]:.1f} against {rows[-1][3]:.0f} |"
+        )
+    mean = np.mean(rows, axis=0)
+    report(f"| mean | {mean[0]:.1f} | {mean[1]:.1f} | {mean[2]:.1f} against {mean[3]:.0f} |")
+
+
+def main(folder):
+    paths = sorted(Path(folder).glob("*.npz"))
+    if not paths:
+        raise SystemExit(f"{folder} holds no features: python -m benchmarks.features {folder}")
+
+    def report(line):
+        print(line, flush=True)
+
+    report(__doc__.split("\n\n")[2] + "\n")
+    compare_rules(paths, report)
+    report("\nThe number of layers with the ridge, joint fit:\n")
+    compare_numbers_of_layers(paths, report)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
