@@ -12,6 +12,7 @@ from scipy.linalg import LinAlgError, get_lapack_funcs
 #: The 16 candidates of the paper (with ``cv=4``: its whole procedure).
 PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
+_SINGULAR = 1e-12  # of a column's squared norm: there, rounding leaves four right digits
 _STEPS_PER_DECADE = 2  # of the search grid
 _HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
 _FLAT = 1e-3  # log evidence per step: a plateau is not worth a smaller ridge
@@ -54,8 +55,8 @@ class RidgeFactor:
         squared_norm = A.diagonal().copy()
         self.lower, failed = potrf(A, lower=1, clean=0, overwrite_a=1)
         # L_ii^2 is what the columns before column i leave of its squared norm
-        rounding = d * np.finfo(np.float64).eps * squared_norm
-        if failed or (self.lower.diagonal() ** 2 <= rounding).any():
+        left = self.lower.diagonal() ** 2
+        if failed or (left <= _SINGULAR * squared_norm).any():
             raise LinAlgError(
                 f"ridge={ridge:.3g} is too small: the Gram matrix of {d} features is "
                 f"numerically singular; use ridge >= {smallest_safe_ridge(statistics):.1g}"
@@ -135,11 +136,10 @@ def smallest_safe_ridge(statistics):
     Returns
     -------
     ridge : float
-        Ten times the rounding error of the largest diagonal entry of the Gram matrix.
+        1e-11 times the largest diagonal entry of the Gram matrix.
     """
-    d = statistics.n_features
-    largest = statistics.joint_gram.diagonal()[:d].max()
-    return float(10 * d * np.finfo(np.float64).eps * largest) or 1.0
+    largest = statistics.joint_gram.diagonal()[: statistics.n_features].max()
+    return float(10 * _SINGULAR * largest) or 1.0
 
 
 def solve_ridge(statistics, ridge):
