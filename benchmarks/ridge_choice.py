@@ -157,11 +157,8 @@ class Layers(TransformerMixin, BaseEstimator):
 def load(path):
     """Layers (deepest first), labels, training mask."""
     with np.load(path) as file:
-        if "layers" in file:
-            layers = list(file["layers"].transpose(1, 0, 2))
-        else:
-            layers = [file[f"layer{i}"] for i in range(len(file["widths"]))]
-        return layers[::-1], file["y"], file["train"]
+        n_layers = sum(name.startswith("layer") for name in file)
+        return [file[f"layer{i}"] for i in range(n_layers)], file["y"], file["train"]
 
 
 def compare_rules(paths, report):

