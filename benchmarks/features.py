@@ -35,7 +35,9 @@ def fashion(folder, n_train=2000, n_test=1000):
     """Fashion-MNIST from Debian's dataset-fashion-mnist."""
     data = folder / "usr/share/datasets/fashion-mnist"
     if not data.exists():
-        subprocess.run(["apt-get", "-q", "download", "dataset-fashion-mnist"], cwd=folder, check=True)
+        subprocess.run(
+            ["apt-get", "-q", "download", "dataset-fashion-mnist"], cwd=folder, check=True
+        )
         package = next(folder.glob("dataset-fashion-mnist_*.deb"))
         subprocess.run(["dpkg", "-x", package, folder], check=True)
     rng, images, labels = np.random.default_rng(0), [], []
@@ -58,12 +60,15 @@ def emoji(folder):
     """Google's and Twitter's drawings in the 20 largest subcategories without flags."""
     data = folder / "package"
     if not data.exists():
-        subprocess.run(["npm", "pack", "--silent", "emoji-datasource@16.0.0"], cwd=folder, check=True)
+        subprocess.run(
+            ["npm", "pack", "--silent", "emoji-datasource@16.0.0"], cwd=folder, check=True
+        )
         subprocess.run(["tar", "xzf", "emoji-datasource-16.0.0.tgz"], cwd=folder, check=True)
     items = [
         item
         for item in json.loads((data / "emoji.json").read_text())
-        if item["has_img_google"] and item["has_img_twitter"]
+        if item["has_img_google"]
+        and item["has_img_twitter"]
         and item["category"] not in ("Component", "Flags")
     ]
     names = pd.Series([item["subcategory"] for item in items]).value_counts().index[:20]

@@ -78,11 +78,16 @@ def _in_timm_names(weights):
     renamed = {"patch_embed.proj": "embeddings.patch_embeddings.projection", "norm": "layernorm"}
     for index in range(12):
         block, layer = f"blocks.{index}", f"encoder.layer.{index}"
-        renamed |= {f"{block}.{n}": f"{layer}.{n}" for n in ("norm1", "norm2", "mlp.fc1", "mlp.fc2")}
+        renamed |= {
+            f"{block}.{n}": f"{layer}.{n}" for n in ("norm1", "norm2", "mlp.fc1", "mlp.fc2")
+        }
         renamed[f"{block}.attn.proj"] = f"{layer}.attention.output.dense"
         for kind in ("weight", "bias"):
             state[f"{block}.attn.qkv.{kind}"] = np.concatenate(
-                [weights[f"{layer}.attention.attention.{n}.{kind}"] for n in ("query", "key", "value")]
+                [
+                    weights[f"{layer}.attention.attention.{n}.{kind}"]
+                    for n in ("query", "key", "value")
+                ]
             )
         for scale in ("1", "2"):
             state[f"{block}.ls{scale}.gamma"] = weights[f"{layer}.layer_scale{scale}.lambda1"]

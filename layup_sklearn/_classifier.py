@@ -56,6 +56,9 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         newest call, on top of the earlier sums. An int is lowered to the size of the
         call's largest class; where not even two folds can be made, the earlier choice
         stands. ``cv=4, ridges=PAPER_RIDGES`` is the procedure of the paper.
+    dtype : {"float64", "float32"}, default="float64"
+        Type of the sums. "float32" halves their memory and about halves the time of a
+        call; sums over n samples then carry a relative error of about 1e-7 * sqrt(n).
 
     Attributes
     ----------
@@ -131,14 +134,18 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "ridges": [None, "array-like"],
         "cv": ["cv_object"],
+        "dtype": [StrOptions({"float64", "float32"})],
     }
 
-    def __init__(self, encoder=None, *, n_layers=None, ridge="auto", ridges=None, cv=None):
+    def __init__(
+        self, encoder=None, *, n_layers=None, ridge="auto", ridges=None, cv=None, dtype="float64"
+    ):
         self.encoder = encoder
         self.n_layers = n_layers
         self.ridge = ridge
         self.ridges = ridges
         self.cv = cv
+        self.dtype = dtype
 
     def fit(self, X, y, sample_weight=None):
         """Forget everything, then learn.
@@ -292,7 +299,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         new, batch = old, []
         for rows, features in self._features(encoder, X, old and old.n_features):
             if new is None:
-                new = old = ClassStatistics.zeros(classes, features.shape[1])
+                new = old = ClassStatistics.zeros(classes, features.shape[1], self.dtype)
             weight = None if sample_weight is None else sample_weight[rows]
             new = new.add_samples(features, y[rows], weight, overwrite=new is not old)
             if by_folds:

@@ -4,6 +4,7 @@ Notation: G = gram (d, d), C = class_sum (K, d), n = total sample weight, K = nu
 classes seen, A = G + ridge I = L L' (Cholesky).
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -286,11 +287,17 @@ def _search(log_evidence, trace, start):
     step = best_steps()[curve]
     bracket(step, 1, curve)
     step = best_steps()[curve]
-    if {step - 1, step + 1} <= tried.keys():
-        above, peak, below = (tried[step + i][curve] for i in (-1, 0, 1))
-        bend = above - 2 * peak + below
-        if np.isfinite(bend) and bend < 0:
-            visit(step + (above - below) / (2 * bend))
+    above, peak, below = (tried.get(step + i, tried[step])[curve] for i in (-1, 0, 1))
+    if step <= _HIGHEST_STEP or below == -np.inf:
+        edge = "largest" if step <= _HIGHEST_STEP else "smallest"
+        warnings.warn(
+            f"The evidence is highest at the {edge} ridge that is searched, "
+            f"{trace * 10.0 ** (-step / _STEPS_PER_DECADE):.3g}: the features tell "
+            + ("little about the labels." if edge == "largest" else "the labels without error."),
+            stacklevel=2,
+        )
+    elif (bend := above - 2 * peak + below) < 0:
+        visit(step + (above - below) / (2 * bend))
 
 
 def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges):

@@ -128,6 +128,18 @@ def test_two_classes_score_like_ridge_classifier():
     assert_allclose(ours.decision_function(X), reference.decision_function(X), rtol=1e-9)
 
 
+@given(seed=st.integers(0, 999))
+@settings(max_examples=20, deadline=None)
+def test_single_precision_sums_are_close(seed):
+    X, y = make_samples(seed=seed)
+    single = LayUPClassifier(ridge=1.0, dtype="float32").fit(X, y).partial_fit(X[:1], y[:1])
+    double = LayUPClassifier(ridge=1.0).fit(X, y).partial_fit(X[:1], y[:1])
+    assert single.statistics_.joint_gram.dtype == np.float32
+    assert single.statistics_.joint_gram.nbytes * 2 == double.statistics_.joint_gram.nbytes
+    scores = double.decision_function(X)
+    assert_allclose(single.decision_function(X), scores, atol=1e-5 * np.abs(scores).max())
+
+
 # streams
 
 

@@ -153,6 +153,14 @@ def test_fewer_samples_than_features_and_duplicates():
     assert (prediction == y).all()
 
 
+def test_a_maximum_at_the_edge_is_reported():
+    rng = np.random.default_rng(0)
+    noise = ClassStatistics.from_samples(rng.standard_normal((400, 3)), np.arange(400) % 2)
+    balanced = noise - noise + ClassStatistics.from_samples(np.eye(3).repeat(2, axis=0), [0, 1] * 3)
+    with pytest.warns(UserWarning, match="at the largest ridge .* little about the labels"):
+        choose_by_evidence(balanced, [3])
+
+
 def test_all_zero_features_choose_some_ridge():
     choice = choose_by_evidence(ClassStatistics.from_samples(np.zeros((4, 2)), [0, 1, 0, 1]), [2])
     assert np.isfinite(choice.ridge) and choice.ridge > 0

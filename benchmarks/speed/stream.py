@@ -66,8 +66,7 @@ def seconds(learner, X, y):
 
 def main(sizes):
     print(
-        "n_features  batch  bare update ms  ours / bare  SGD / ours  streaming LDA / ours  "
-        "solve s"
+        "n_features  batch  bare update ms  ours / bare  SGD / ours  streaming LDA / ours  solve s"
     )
     for n_features in sizes:
         X, y = make_task(n_features, 4, n_samples=3000)
