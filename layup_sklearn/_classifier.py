@@ -8,16 +8,17 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_array, gen_batches, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
-    _check_y,
     _num_samples,
     check_consistent_length,
     check_is_fitted,
+    column_or_1d,
     validate_data,
 )
 
@@ -104,7 +105,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     The evidence of the sums ([2]_) is -n K / 2 log(quad) - K / 2 (log det(G + ridge I)
     - d log ridge) up to a constant, with quad = n - tr(C (G + ridge I)^-1 C').
 
-    A call that fails or is interrupted leaves the estimator as it was.
+    A call that fails or is interrupted leaves the estimator as it was (sums that were
+    updated in place when an interrupt came are restored to rounding).
 
     References
     ----------
@@ -194,7 +196,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             For input that cannot be used; the estimator stays as it was.
         """
-        declared = [] if classes is None else np.asarray(classes)
+        declared = [] if classes is None else _check_labels(classes, "classes")
         if hasattr(self, "statistics_"):
             self._learn(X, y, declared, sample_weight, reset=False)
         else:
@@ -218,9 +220,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check_X(X, reset=False)
-        coef = self._solution().coef
+        return self._scores(X, self._solution())
+
+    def _scores(self, X, solution):
+        coef, seen = solution.coef, solution.seen
         scores = np.full((_num_samples(X), len(coef)), np.finfo(np.float64).min)
-        seen = self.statistics_.class_count > 0
         for rows, features in self._features(self.encoder_, X, self.statistics_.n_features):
             features = features[:, : coef.shape[1]].astype(np.float64, copy=False)
             scores[rows, seen] = features @ coef[seen].T
@@ -238,9 +242,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
             Labels that were seen in training.
         """
-        scores = self.decision_function(X)
+        check_is_fitted(self)
+        solution = self._solution()
+        scores = self._scores(self._check_X(X, reset=False), solution)
         best = scores > 0 if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[best.astype(np.intp)]
+        return solution.classes[best.astype(np.intp)]
 
     @property
     def classes_(self):
@@ -287,39 +293,49 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if (
             not (reset or by_folds)
             and len(y) <= IN_PLACE_ROWS
-            and len(classes) == len(self.classes_)
+            and np.array_equal(classes, self.classes_)
             and _is_sole_holder_of_sums(self)
         ):
-            [(_, features)] = self._features(encoder, X, self.statistics_.n_features)
-            self._start, self._solutions = self._last_searched_ridge(), {}
-            self.statistics_.add_samples(features, y, sample_weight, overwrite=True)
+            [(_, features)] = self._features(encoder, X, self.statistics_.n_features, kept)
+            self._solutions = {}
+            _add_in_place(self.statistics_, features, y, sample_weight)
             return
 
         old = None if reset else self.statistics_.with_classes(classes)
         new, batch = old, []
-        for rows, features in self._features(encoder, X, old and old.n_features):
+        for rows, features in self._features(encoder, X, old and old.n_features, kept):
             if new is None:
                 new = old = ClassStatistics.zeros(classes, features.shape[1], self.dtype)
             weight = None if sample_weight is None else sample_weight[rows]
             new = new.add_samples(features, y[rows], weight, overwrite=new is not old)
             if by_folds:
                 batch.append(features)
+        _check_finite(new.joint_gram.diagonal())
         choice = None if reset else self._choice_by_folds
         if by_folds:
-            batch = np.concatenate(batch)
+            batch = np.concatenate(batch).astype(np.float64, copy=False)
             choice = self._choose_by_folds(encoder, old, batch, y, sample_weight, kept) or choice
         vars(self).update(
             encoder_=encoder,
             statistics_=new,
             _choice_by_folds=choice,
-            _start=None if reset else self._last_searched_ridge(),
             _solutions={},
         )
 
     def _check_X(self, X, reset):
-        if self.encoder is not None:
-            return X if hasattr(X, "__getitem__") else np.asarray(X)
-        return validate_data(self, X, reset=reset)
+        if (self.encoder if reset else self.encoder_) is None:
+            return validate_data(self, X, reset=reset)
+        if getattr(X, "ndim", 0) == 3:  # chunks of 3 rows must not look like one image
+            X = list(X)
+        if issparse(X):
+            X = X.tocsr()  # has rows to slice; whether it is welcome the encoder knows
+        if not hasattr(X, "__getitem__") and hasattr(X, "__array__"):
+            X = np.asarray(X)
+        if not hasattr(X, "__getitem__") or isinstance(X, (str, bytes)) or type(X) is dict:
+            raise ValueError(f"X must be a collection of samples, got {type(X).__name__}.")
+        if _num_samples(X) == 0:
+            raise ValueError("Found array with 0 sample(s): X is empty.")
+        return X
 
     def _check_samples(self, X, y, sample_weight, reset):
         """Validated rows of positive weight, and where in X they stand."""
@@ -329,15 +345,15 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                 "target y is None."
             )
         X = self._check_X(X, reset)
-        y = _check_y(y, estimator=self)
+        y = _check_labels(y)
         check_consistent_length(X, y)
         if len(y) == 0:
             raise ValueError("Found array with 0 sample(s): there is nothing to learn.")
-        _check_labels(y)
         kept = np.arange(len(y))
         if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-            if not sample_weight.any():
+            if not np.isscalar(sample_weight):
+                sample_weight = np.asarray(sample_weight)
+            if np.size(sample_weight) and not np.any(sample_weight):
                 raise ValueError(
                     "sample_weight is zero for every sample: there is nothing to learn."
                 )
@@ -355,7 +371,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.encoder, str):
             from .encoders import ImageEncoder
 
-            layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, int) else {}
+            layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, Integral) else {}
             encoder = ImageEncoder(self.encoder, **layers)
         else:
             encoder = clone(self.encoder)
@@ -364,7 +380,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             self.n_features_in_ = encoder.n_features_in_
         return encoder
 
-    def _features(self, encoder, X, n_features):
+    def _features(self, encoder, X, n_features, kept=None):
         """Yield (rows, features) chunk by chunk."""
         for rows in gen_batches(_num_samples(X), CHUNK_ROWS):
             features = _safe_indexing(X, rows)
@@ -373,9 +389,16 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                     features = encoder.transform(features)
                 except Exception as error:
                     if hasattr(error, "position"):  # of an image, within this chunk
-                        error.position += rows.start
+                        position = error.position + rows.start
+                        error.position = position if kept is None else int(kept[position])
                     raise
                 features = check_array(features, input_name="the encoder's output")
+                n_samples = min(rows.stop, _num_samples(X)) - rows.start
+                if len(features) != n_samples:
+                    raise ValueError(
+                        f"The encoder made {len(features)} row(s) of {n_samples} sample(s): X "
+                        "must be a collection; one image is [image]."
+                    )
                 if n_features not in (None, features.shape[1]):
                     raise ValueError(
                         f"X has {features.shape[1]} features behind the encoder, but "
@@ -412,6 +435,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _splits(self, X, y, kept):
         """Index arrays (train, test) of the rows of positive weight."""
         cv = self.cv
+        if hasattr(cv, "__next__"):
+            raise ValueError("cv is an iterator, which serves one call only: give a list.")
         if isinstance(cv, Integral):
             cv = min(cv, np.unique(y, return_counts=True)[1].max())
             if cv < 2:
@@ -422,7 +447,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(cv, Integral) or hasattr(cv, "split"):
             return splits
         # index arrays given by the caller count the rows of weight zero, too
-        return [[np.flatnonzero(np.isin(kept, part)) for part in split] for split in splits]
+        splits = [[np.flatnonzero(np.isin(kept, part)) for part in split] for split in splits]
+        if not all(len(part) for split in splits for part in split):
+            raise ValueError("cv leaves a fold without training or without test rows in this call.")
+        return splits
 
     def _candidates(self):
         """The given ridges, checked; None for a continuous search."""
@@ -438,17 +466,14 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             )
         return tuple(ridges.tolist())
 
-    def _last_searched_ridge(self):
-        searched = [s.ridge for key, s in self._solutions.items() if key[0] == "auto"]
-        return searched[-1] if searched else self._start
-
     def _solution(self):
         check_is_fitted(self)
         self._validate_params()
         key = (self.ridge, self.n_layers, self._candidates(), self.cv is None)
-        if key not in self._solutions:
-            self._solutions[key] = self._solve()
-        return self._solutions[key]
+        solutions = self._solutions  # a later partial_fit brings a dict of its own
+        if key not in solutions:
+            solutions[key] = self._solve()
+        return solutions[key]
 
     def _solve(self):
         statistics = self.statistics_
@@ -457,7 +482,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if self.ridge != "auto":
             choice = choose_by_evidence(statistics, columns, [self.ridge])
         elif choice is None:
-            choice = choose_by_evidence(statistics, columns, self._candidates(), self._start)
+            choice = choose_by_evidence(statistics, columns, self._candidates())
         elif choice.n_features not in columns:  # n_layers has changed since the folds
             choice = choose_by_evidence(statistics, columns, [choice.ridge])
         factor = choice.factor or RidgeFactor(statistics, choice.ridge, choice.n_features)
@@ -465,6 +490,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             ridge=choice.ridge,
             n_layers=ends.index(choice.n_features) + 1,
             coef=factor.coef(choice.n_features),
+            classes=statistics.classes,
+            seen=statistics.class_count > 0,
             log_evidence=float(factor.log_evidence(choice.n_features)),
             scores=np.array(
                 [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores],
@@ -473,15 +500,35 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         )
 
 
-def _check_labels(y):
-    """As check_classification_targets, which warns of small batches of many classes."""
+def _check_labels(y, name="y"):
+    """1-D array of integers, booleans, whole floats or strings.
+
+    Unlike check_classification_targets, it does not warn of many classes in few samples.
+    """
+    exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)  # pandas' nullable numbers
+    if exact is not None and exact != object and not y.isna().any():
+        y = y.to_numpy(dtype=exact)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind in "OT":
+        y = np.array(y, dtype=object)
+        if all(isinstance(label, (bool, np.bool_, Real)) for label in y):
+            y = np.array(y.tolist())
+        elif not all(isinstance(label, str) for label in y):
+            odd = next(i for i, label in enumerate(y) if not isinstance(label, str))
+            raise ValueError(
+                f"{name} holds {y[odd]!r} at position {odd}; labels are all numbers or all strings."
+            )
     if y.dtype.kind not in "biufUSO":
-        raise ValueError(f"Unknown label type: {y.dtype}; use integers or strings.")
-    if y.dtype.kind == "f" and (y != np.floor(y)).any():
-        raise ValueError(
-            f"Unknown label type: continuous, for example {y[y != np.floor(y)][0]}; labels "
-            "are integers or strings."
-        )
+        raise ValueError(f"Unknown label type: {y.dtype}; {name} holds integers or strings.")
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all():
+            raise ValueError(f"Input {name} contains NaN or infinity.")
+        if (y != np.floor(y)).any():
+            raise ValueError(
+                f"Unknown label type: continuous. {name} holds {y[y != np.floor(y)][0]}; labels "
+                "are integers or strings."
+            )
+    return y
 
 
 @dataclass(frozen=True, eq=False)
@@ -489,6 +536,8 @@ class _Solution:
     ridge: float
     n_layers: int
     coef: np.ndarray
+    classes: np.ndarray
+    seen: np.ndarray
     log_evidence: float
     scores: np.ndarray
 
@@ -511,6 +560,30 @@ def _is_sole_holder_of_sums(estimator):
         and sys.getrefcount(estimator.statistics_.joint_gram) <= _REFERENCES_OF_SOLE_HOLDER
         and estimator.statistics_.joint_gram.flags.writeable
     )
+
+
+def _add_in_place(statistics, X, y, sample_weight):
+    """Add a few rows; take them out again when an interrupt comes after the update."""
+    squares = np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    with np.errstate(over="ignore"):
+        most = statistics.joint_gram.diagonal().max() + squares @ weight + weight.sum()
+    _check_finite(most)
+    before = statistics.class_count.sum()
+    try:
+        statistics.add_samples(X, y, sample_weight, overwrite=True)
+    except BaseException:
+        if statistics.class_count.sum() != before:
+            statistics.add_samples(X, y, sample_weight, overwrite=True, sign=-1.0)
+        raise
+
+
+def _check_finite(squares):
+    if not np.isfinite(squares).all():
+        raise ValueError(
+            "The features or sample weights are too large: sums of their squares overflow; "
+            "rescale them."
+        )
 
 
 _HOLDER = SimpleNamespace(held=object())

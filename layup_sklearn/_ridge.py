@@ -15,6 +15,7 @@ PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
 _SINGULAR = 1e-12  # of a column's squared norm: there, rounding leaves four right digits
 _STEPS_PER_DECADE = 2  # of the search grid
+_FIRST_STEP = 6  # three decades below the trace of G, above the maximum of most features
 _HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
 _FLAT = 1e-3  # log evidence per step: a plateau is not worth a smaller ridge
 _PRIOR_ERROR = 0.01  # squared error that labels are taken to have at least, in all
@@ -196,7 +197,7 @@ class RidgeChoice:
     scores: list
 
 
-def choose_by_evidence(statistics, n_features, ridges=None, start=None):
+def choose_by_evidence(statistics, n_features, ridges=None):
     """The ridge, and the number of leading columns, of largest evidence.
 
     Parameters
@@ -206,8 +207,6 @@ def choose_by_evidence(statistics, n_features, ridges=None, start=None):
         Increasing numbers of leading columns to choose from.
     ridges : sequence of float, default=None
         Candidates; None searches all ridges.
-    start : float, default=None
-        Where to begin the search, for example at the ridge of fewer samples.
 
     Returns
     -------
@@ -220,13 +219,13 @@ def choose_by_evidence(statistics, n_features, ridges=None, start=None):
 
     Notes
     -----
-    The search walks over a grid in steps of half a decade, down from the trace of the
-    Gram matrix, to the first maximum; the vertex of the parabola through it and its
-    neighbours is the ridge. The grid depends on the statistics alone, and so the choice
-    does not depend on the history that led to them. Where samples are fewer than
-    features and some are exact duplicates, the evidence grows without bound as
-    ridge -> 0 (labels without noise): hence from above, to the first maximum, and with
-    a prior squared error of 0.01 in all, which matters only for labels fitted to that.
+    The search climbs on a grid of half decades from a thousandth of the trace of the Gram
+    matrix to the next maximum; the vertex of the parabola through it and its neighbours is
+    the ridge. It starts anew each time, not at an earlier ridge, so that the choice depends
+    on the statistics alone and not on the calls that led to them. Where samples are fewer
+    than features and some are exact duplicates, the evidence grows without bound as
+    ridge -> 0 (labels without noise): hence from above, and with a prior squared error of
+    0.01 in all, which matters only for labels fitted to that.
     """
     best, best_score, scores = None, -np.inf, []
 
@@ -245,7 +244,7 @@ def choose_by_evidence(statistics, n_features, ridges=None, start=None):
 
     if ridges is None:
         trace = statistics.joint_gram.diagonal()[: n_features[-1]].sum() or 1.0
-        _search(log_evidence, trace, start)
+        _search(log_evidence, trace)
     else:
         for ridge in ridges:
             log_evidence(ridge)
@@ -255,9 +254,9 @@ def choose_by_evidence(statistics, n_features, ridges=None, start=None):
     return RidgeChoice(best.ridge, winner, best, scores)
 
 
-def _search(log_evidence, trace, start):
-    """Evaluate ``log_evidence(ridge)``, one value per curve, around the highest curve's
-    first maximum below the trace."""
+def _search(log_evidence, trace):
+    """Evaluate ``log_evidence(ridge)``, one value per curve, uphill from the first step to
+    around the maximum of the highest curve."""
     tried = {}  # step -> log evidence of every curve
 
     def visit(step):
@@ -279,10 +278,7 @@ def _search(log_evidence, trace, start):
         while (best_steps()[curves] == first).any() and first > _HIGHEST_STEP:
             visit(first := first - stride)
 
-    begin = 0 if start is None else round(_STEPS_PER_DECADE * np.log10(trace / start))
-    visit(begin)
-    if start is None or len(tried[begin]) > 1:
-        bracket(begin, stride=_STEPS_PER_DECADE)
+    bracket(_FIRST_STEP, stride=_STEPS_PER_DECADE)
     curve = highest_curve()
     step = best_steps()[curve]
     bracket(step, 1, curve)

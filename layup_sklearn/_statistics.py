@@ -18,7 +18,14 @@ def union_of_labels(*labels):
             f"{[part[:3].tolist() for part in labels]} (the first labels of each); "
             "use one kind for all calls."
         )
-    return np.unique(np.concatenate(labels))
+    union = np.unique(np.concatenate(labels))
+    for part in labels:
+        if len(np.unique(part.astype(union.dtype))) < len(part):
+            raise ValueError(
+                f"Labels of type {part.dtype} collide as {union.dtype}, the common type of all "
+                "calls; use one type."
+            )
+    return union
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +160,7 @@ class ClassStatistics:
         wider.joint_gram[rows, rows] = self.class_count
         return wider
 
-    def add_samples(self, X, y, sample_weight=None, *, overwrite=False):
+    def add_samples(self, X, y, sample_weight=None, *, overwrite=False, sign=1.0):
         """Statistics with some samples more.
 
         Parameters
@@ -166,12 +173,21 @@ class ClassStatistics:
         overwrite : bool, default=False
             Add in place, to the array of this record, which is then returned itself:
             for the only holder of a record.
+        sign : {1.0, -1.0}, default=1.0
+            -1.0 subtracts.
 
         Returns
         -------
         ClassStatistics
         """
-        columns = self.n_features + np.searchsorted(self.classes, y)
+        y = np.asarray(y)
+        if len(X) != len(y):
+            raise ValueError(f"X has {len(X)} rows and y {len(y)} labels.")
+        codes = np.searchsorted(self.classes, y)
+        unknown = self.classes[np.minimum(codes, len(self.classes) - 1)] != y
+        if unknown.any():
+            raise ValueError(f"Label {y[unknown][0]!r} is not among the classes of the sums.")
+        columns = self.n_features + codes
         joint_gram = self.joint_gram if overwrite else self.joint_gram.copy(order="F")
         syrk = get_blas_funcs("syrk", dtype=joint_gram.dtype)
         for start in range(0, len(columns), CHUNK_ROWS):
@@ -182,7 +198,7 @@ class ClassStatistics:
             rows[np.arange(len(ones)), ones] = 1
             if sample_weight is not None:
                 rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
-            syrk(1.0, rows.T, beta=1.0, c=joint_gram, lower=1, overwrite_c=1)
+            syrk(sign, rows.T, beta=1.0, c=joint_gram, lower=1, overwrite_c=1)
         return self if overwrite else ClassStatistics(self.classes, joint_gram)
 
     def __add__(self, other):

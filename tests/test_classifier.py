@@ -164,6 +164,36 @@ def test_one_class_then_two_then_many():
     assert classifier.decision_function(X).shape == (40, 3)
 
 
+@given(seed=st.integers(0, 999), wide=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_looking_in_between_changes_nothing(seed, wide):
+    X, y = make_samples(20, 100 if wide else 5, seed=seed)
+    watched = LayUPClassifier()
+    for rows in (slice(0, 3), slice(3, 9), slice(9, 20)):
+        watched.partial_fit(X[rows], y[rows])
+        watched.predict(X)
+    joint = LayUPClassifier().fit(X, y)
+    assert_allclose(watched.ridge_, joint.ridge_, rtol=1e-6)
+    assert_array_equal(watched.predict(X), joint.predict(X))
+
+
+def test_a_solution_from_before_an_update_is_not_kept():
+    X, y = make_samples()
+    classifier = LayUPClassifier(ridge=1.0).fit(X, y)
+    solve = classifier._solve
+
+    def slow_solve():  # an update arrives while another thread solves
+        solution = solve()
+        del classifier._solve
+        classifier.partial_fit(X, y)
+        return solution
+
+    classifier._solve = slow_solve
+    classifier.predict(X)
+    twice = LayUPClassifier(ridge=1.0).fit(np.vstack([X, X]), np.hstack([y, y]))
+    assert_allclose(classifier.coef_, twice.coef_)
+
+
 def test_solving_waits_and_happens_once(monkeypatch):
     X, y = make_samples()
     calls = []
@@ -303,6 +333,9 @@ BAD_CALLS = {
     "label kind": (lambda X, y: (X, y.astype(str), None), "strings .* numbers"),
     "zero weights": (lambda X, y: (X, y, 0.0 * y), "sample_weight is zero for every"),
     "negative weight": (lambda X, y: (X, y, -1.0 - y), "[Nn]egative"),
+    "huge values": (lambda X, y: (1e200 * X, y, None), "too large"),
+    "huge weights": (lambda X, y: (X, y, np.full(len(y), 1e308)), "too large"),
+    "label none": (lambda X, y: (X, np.array([None, *y[1:]], object), None), "None at position 0"),
     "nan weight": (lambda X, y: (X, y, np.nan + y), "NaN"),
 }
 
@@ -369,6 +402,91 @@ def test_failure_in_any_chunk_leaves_the_estimator_as_it_was(chunk, error, monke
     with pytest.raises(error, match="told to fail"):
         fresh.fit(X, y)
     assert set(vars(fresh)) == set(fresh.get_params(deep=False))
+
+
+def test_a_small_call_of_huge_values_is_refused():
+    X, y = make_samples()
+    classifier = LayUPClassifier().fit(X, y)
+    before = state(classifier)
+    with pytest.raises(ValueError, match="too large"):
+        classifier.partial_fit(1e200 * X[:1], y[:1])
+    assert state(classifier) == before
+
+
+def test_an_interrupt_after_the_update_in_place_takes_it_back(monkeypatch):
+    X, y = make_samples()
+    classifier = LayUPClassifier().fit(X, y)
+    gram, add = classifier.statistics_.gram, ClassStatistics.add_samples
+
+    def interrupted(self, *args, **kwargs):
+        add(self, *args, **kwargs)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClassStatistics, "add_samples", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.partial_fit(X[:1], y[:1])
+    assert_allclose(classifier.statistics_.gram, gram, rtol=1e-13, atol=1e-12)
+    assert classifier.statistics_.class_count.sum() == 40
+
+
+def test_an_encoder_that_loses_rows_is_refused():
+    X, y = make_samples()
+    loses = FunctionTransformer(lambda X: X[:1])
+    with pytest.raises(ValueError, match=r"made 1 row\(s\) of 40 sample"):
+        LayUPClassifier(loses).fit(X, y)
+
+
+def test_a_new_encoder_waits_for_the_next_fit():
+    X, y = make_samples()
+    classifier = LayUPClassifier().fit(X, y).set_params(encoder=StandardScaler())
+    with pytest.raises(ValueError, match="NaN"):
+        classifier.partial_fit(np.full_like(X, np.nan), y)
+    with pytest.raises(ValueError, match="X has 1 features"):
+        classifier.partial_fit(X[:, :1], y)
+
+
+@pytest.mark.parametrize(
+    "labels, dtype",
+    [
+        (np.array([0, 1, 2, 3], object), int),
+        (np.array(["a", "b", "c", "d"], object), object),
+        (pd.array([2**53, 2**53 + 1, 2**53 + 2, 7], dtype="Int64"), int),
+        (pd.Series(["a", "b", "c", "d"], dtype="category"), object),
+        (pd.Series(["a", "b", "c", "d"], dtype="string"), object),
+    ],
+    ids=str,
+)
+def test_labels_of_many_types(labels, dtype):
+    X, y = make_samples(60)
+    classifier = LayUPClassifier().fit(X, labels[y] if hasattr(labels, "dtype") else labels)
+    assert classifier.classes_.dtype == dtype
+    assert len(classifier.classes_) == 4
+    assert classifier.score(X, classifier.classes_[y]) <= 1
+
+
+def test_labels_that_collide_are_refused():
+    X, y = make_samples(6)
+    classifier = LayUPClassifier().fit(X[:3], np.array([2**60, 2**60 + 1, 2**60 + 2]))
+    with pytest.raises(ValueError, match="collide"):
+        classifier.partial_fit(X[:2], np.array([1, 2], np.uint64))
+
+
+@pytest.mark.parametrize(
+    "classes, message", [([None], "None at position 0"), ([np.nan], "NaN"), ([[0, 1]], "1d array")]
+)
+def test_bad_declared_classes_are_named(classes, message):
+    X, y = make_samples()
+    with pytest.raises(ValueError, match=message):
+        LayUPClassifier().partial_fit(X, y, classes=classes)
+
+
+def test_bad_folds_are_named():
+    X, y = make_samples()
+    with pytest.raises(ValueError, match="iterator"):
+        LayUPClassifier(cv=iter([(np.arange(30), np.arange(30, 40))])).fit(X, y)
+    with pytest.raises(ValueError, match="without training or without test"):
+        LayUPClassifier(cv=[(np.arange(40), np.arange(40, 50))]).fit(X, y)
 
 
 def test_not_fitted():

@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.ridge [n_features ...]
 
-Ours is the second task of 5,000 samples and 100 classes on top of a first one (warm
-start) and the first task alone (cold). Two references run interleaved with it:
+Ours is the second task of 5,000 samples and 100 classes on top of a first one,
+and the first task alone. Two references run interleaved with it:
 
 floor    X'X as one float64 syrk, one Cholesky, one solve: no choice at all.
 authors  4 folds x 16 ridges, a dense float32 LU solve each, on top of the old sums, then
@@ -91,7 +91,7 @@ def main(sizes):
         cells = [median(column) for column in zip(*rows)]
         print(
             f"{n_features:10d}  {cells[0]:7.2f}  {cells[1]:18.2f}  {cells[2]:19.2f}  "
-            f"{cells[3]:21.1f}  {tried[0]} cold, {tried[1]} warm",
+            f"{cells[3]:21.1f}  {tried[0]} and {tried[1]}",
             flush=True,
         )
 

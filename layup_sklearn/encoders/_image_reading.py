@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
-from PIL.Image import DecompressionBombError
 
 CHANNELS = (1, 3, 4)
 
@@ -103,34 +102,31 @@ def read_image(image, position=0):
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path) as opened:
                     return _to_rgb(ImageOps.exif_transpose(opened))
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
+        except Exception as error:  # Pillow's plugins raise many kinds
             raise ImageReadError(position, f"cannot read the image {path!r}: {error}") from error
     try:
         if isinstance(image, Image.Image):
             return _to_rgb(ImageOps.exif_transpose(image))
         return _to_rgb(_array_to_picture(_as_array(image)))
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:
         raise ImageReadError(position, f"cannot read the image: {error}") from error
 
 
 def _as_array(X):
     """NumPy view of an array or tensor, also from an accelerator."""
-    return np.asarray(X.detach().cpu() if hasattr(X, "detach") else X)
+    if hasattr(X, "detach"):
+        X = X.detach().cpu()
+        X = X.float() if X.is_floating_point() else X  # NumPy has no bfloat16
+    return np.asarray(X)
 
 
 def _is_object_column(array):
-    return array.dtype.kind in "OUS" and array.ndim == 2 and array.shape[1] == 1
+    return array.dtype.kind in "OUST" and array.ndim == 2 and array.shape[1] == 1
 
 
 def _split(array):
-    if array.dtype.kind in "OUS" and array.ndim == 1:
-        return list(array)
+    if array.dtype.kind in "OUST":
+        return list(array) if array.dtype != object or array.ndim == 1 else _unpack(array)
     if array.ndim == 4:
         return list(array)
     if array.ndim == 3:
@@ -147,6 +143,11 @@ def _split(array):
         f"X of shape {array.shape} and type {array.dtype} is no collection of images; expected "
         "paths, PIL images, or arrays (images, height, width[, channels])."
     )
+
+
+def _unpack(array):
+    """Images of one size that NumPy stacked into an array of objects."""
+    return [np.array(image.tolist()) for image in array]
 
 
 def _kind(image, position):
@@ -192,6 +193,8 @@ def _to_bytes(array):
 
 
 def _to_rgb(picture):
+    if max(picture.size) > 100 * min(picture.size):
+        raise ValueError(f"{picture.size} pixels: sides too different to be resized and cropped")
     if picture.mode.startswith("I") or picture.mode == "F":
         array = np.asarray(picture)
         integers = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 65535
