@@ -15,7 +15,7 @@ PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
 _SINGULAR = 1e-12  # of a column's squared norm: there, rounding leaves four right digits
 _STEPS_PER_DECADE = 2  # of the search grid
-_FIRST_STEP = 6  # three decades below the trace of G, above the maximum of most features
+_FIRST_STEP = 8  # four decades below the trace of G, above the maximum of most features
 _HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
 _FLAT = 1e-3  # log evidence per step: a plateau is not worth a smaller ridge
 _PRIOR_ERROR = 0.01  # squared error that labels are taken to have at least, in all
@@ -219,7 +219,7 @@ def choose_by_evidence(statistics, n_features, ridges=None):
 
     Notes
     -----
-    The search climbs on a grid of half decades from a thousandth of the trace of the Gram
+    The search climbs on a grid of half decades from 1e-4 times the trace of the Gram
     matrix to the next maximum; the vertex of the parabola through it and its neighbours is
     the ridge. It starts anew each time, not at an earlier ridge, so that the choice depends
     on the statistics alone and not on the calls that led to them. Where samples are fewer
