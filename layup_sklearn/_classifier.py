@@ -349,8 +349,6 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         X = self._check_X(X, reset)
         y = _check_labels(y)
         check_consistent_length(X, y)
-        if len(y) == 0:
-            raise ValueError("Found array with 0 sample(s): there is nothing to learn.")
         kept = np.arange(len(y))
         if sample_weight is not None:
             if not np.isscalar(sample_weight):

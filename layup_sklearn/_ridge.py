@@ -51,7 +51,7 @@ class RidgeFactor:
 
     def __init__(self, statistics, ridge, n_features=None):
         d = statistics.n_features if n_features is None else n_features
-        potrf, trtrs, self._trtrs = get_lapack_funcs(("potrf", "trtrs", "trtrs"))
+        potrf, self._trtrs = get_lapack_funcs(("potrf", "trtrs"))
         A = np.array(statistics.joint_gram[:d, :d], dtype=np.float64, order="F")
         A[np.diag_indices(d)] += ridge
         squared_norm = A.diagonal().copy()
@@ -68,7 +68,7 @@ class RidgeFactor:
         class_count = statistics.class_count
         self._seen = class_count > 0
         self._n = class_count.sum()
-        self.forward, _ = trtrs(self.lower, statistics.class_sum[self._seen, :d].T, lower=1)
+        self.forward, _ = self._trtrs(self.lower, statistics.class_sum[self._seen, :d].T, lower=1)
 
     def coef(self, n_features=None):
         """Ridge coefficients of the first columns.
@@ -268,9 +268,6 @@ def _search(log_evidence, trace):
         curves = np.array([tried[step] for step in steps])
         return steps[np.argmax(curves - _FLAT * steps[:, np.newaxis], axis=0)]
 
-    def highest_curve():
-        return np.argmax(np.max(list(tried.values()), axis=0))
-
     def bracket(first, stride, curves=slice(None)):
         visit(last := first)
         while (best_steps()[curves] == last).any():
@@ -279,7 +276,7 @@ def _search(log_evidence, trace):
             visit(first := first - stride)
 
     bracket(_FIRST_STEP, stride=_STEPS_PER_DECADE)
-    curve = highest_curve()
+    curve = np.argmax(np.max(list(tried.values()), axis=0))
     step = best_steps()[curve]
     bracket(step, 1, curve)
     step = best_steps()[curve]
