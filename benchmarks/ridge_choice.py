@@ -50,6 +50,16 @@ def by_evidence(stream):
     return choose_by_evidence(stream.sums, [stream.X.shape[1]]).ridge
 
 
+def by_evidence_without_means(stream):
+    """The same with zero means for the one-hot columns."""
+    values, n = stream.spectrum.values, stream.sums.class_count.sum()
+    squares, n_classes = (stream.spectrum.rotated_sum**2).sum(axis=0), len(stream.sums.classes)
+    ridges = stream.grid[:, np.newaxis]
+    quad = n - (squares / (values + ridges)).sum(axis=1) + 0.01
+    cost = n * np.log(quad / (n * n_classes)) + np.log1p(values / ridges).sum(axis=1)
+    return stream.grid[np.argmin(cost)]
+
+
 def by_a_third_of_evidence(stream):
     return stream.last["evidence"] / 10**0.5
 
@@ -97,6 +107,7 @@ def by_half_sums(stream):
 RULES = {
     "evidence": by_evidence,
     "a third of it": by_a_third_of_evidence,
+    "evidence without means": by_evidence_without_means,
     "leave-one-out, newest batch": by_leave_one_out,
     "GCV": by_gcv,
     "4 folds, newest batch (the paper)": by_folds,
@@ -123,26 +134,28 @@ class Stream:
             self.old = (self.sums or batch - batch).with_classes(
                 np.union1d(self.sums.classes, batch.classes) if self.sums else batch.classes
             )
-            self.sums = batch if self.sums is None else self.sums + batch
+            self.measure(batch if self.sums is None else self.sums + batch)
             side = rng.permutation(len(self.y)) % 2
             for i in (0, 1):
                 part = ClassStatistics.from_samples(self.X[side == i], self.y[side == i])
                 self.halves[i] = part if self.halves[i] is None else self.halves[i] + part
-            self.spectrum = Spectrum(self.sums)
-            self.grid = np.trace(self.sums.gram) * GRID
-            seen = np.isin(self.test[1], self.sums.classes)
-            X, y = self.test[0][seen], self.test[1][seen]
-
-            def accuracy(ridge):
-                scores = X @ self.spectrum.coef(ridge).T
-                return 100 * (self.sums.classes[scores.argmax(axis=1)] == y).mean()
-
             result = {}
             for rule, choose in RULES.items():
                 self.last[rule] = choose(self)
-                result[rule] = accuracy(self.last[rule])
-            result["best in hindsight"] = max(accuracy(ridge) for ridge in self.grid)
+                result[rule] = self.accuracy(self.last[rule])
+            result["best in hindsight"] = max(map(self.accuracy, self.grid))
             yield result
+
+    def measure(self, sums):
+        self.sums, self.spectrum = sums, Spectrum(sums)
+        self.grid = self.spectrum.values.sum() * GRID
+        seen = np.isin(self.test[1], sums.classes)
+        self.held_out = self.test[0][seen], self.test[1][seen]
+
+    def accuracy(self, ridge):
+        X, y = self.held_out
+        scores = X @ self.spectrum.coef(ridge).T
+        return 100 * (self.sums.classes[scores.argmax(axis=1)] == y).mean()
 
 
 class Layers(TransformerMixin, BaseEstimator):
@@ -221,6 +234,50 @@ def compare_numbers_of_layers(paths, report):
     report(f"| mean | {mean[0]:.1f} | {mean[1]:.1f} | {mean[2]:.1f} against {mean[3]:.0f} |")
 
 
+def compare_types_of_sums(paths, report):
+    report("| stream | features | float64 | float32 | labels that differ, % |")
+    report("|---|---|---|---|---|")
+    rows = []
+    for path in paths:
+        layers, y, train = load(path)
+        X = np.hstack(layers[:4])
+        rows.append([])
+        predictions = []
+        for dtype in ("float64", "float32"):
+            classifier = LayUPClassifier(dtype=dtype)
+            for task in np.array_split(np.unique(y), N_TASKS):
+                task = train & np.isin(y, task)
+                classifier.partial_fit(X[task], y[task])
+            predictions.append(classifier.predict(X[~train]))
+            rows[-1].append(100 * (predictions[-1] == y[~train]).mean())
+        rows[-1].append(100 * (predictions[0] != predictions[1]).mean())
+        cells = " | ".join(f"{value:.2f}" for value in rows[-1])
+        report(f"| {path.stem} | {X.shape[1]} | {cells} |")
+    cells = " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0))
+    report(f"| mean | | {cells} |")
+
+
+def compare_few_samples(paths, report, n_draws=8):
+    sizes = (20, 30, 60, 120)
+    report("| stream | " + " | ".join(f"{n} samples" for n in sizes) + " |")
+    report("|---" * (len(sizes) + 1) + "|")
+    for path in paths:
+        layers, y, train = load(path)
+        stream = Stream(np.hstack(layers[:4]).astype(float), y, train, None)
+        cells = []
+        for n in sizes:
+            accuracy = []
+            for seed in range(n_draws):
+                rows = np.random.default_rng(seed).permutation(len(stream.train[1]))[:n]
+                stream.X, stream.y = stream.train[0][rows], stream.train[1][rows]
+                stream.measure(ClassStatistics.from_samples(stream.X, stream.y))
+                ridges = [by_evidence(stream), by_evidence_without_means(stream)]
+                hindsight = max(map(stream.accuracy, stream.grid))
+                accuracy.append([*map(stream.accuracy, ridges), hindsight])
+            cells.append(" / ".join(f"{value:.1f}" for value in np.mean(accuracy, axis=0)))
+        report(f"| {path.stem} | {' | '.join(cells)} |")
+
+
 def main(folder):
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
@@ -231,8 +288,15 @@ def main(folder):
 
     report(__doc__.split("\n\n")[2] + "\n")
     compare_rules(paths, report)
+    report(
+        "\nFew samples of all classes, last four layers: accuracy with the ridge by evidence / by"
+    )
+    report("evidence without means / best in hindsight, mean of 8 draws, on the classes drawn:\n")
+    compare_few_samples(paths, report)
     report("\nThe number of layers with the ridge, joint fit:\n")
     compare_numbers_of_layers(paths, report)
+    report("\nFinal accuracy with sums in float64 and in float32, last four layers:\n")
+    compare_types_of_sums(paths, report)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class RidgeFactor:
         self.ridge = float(ridge)
         class_count = statistics.class_count
         self._seen = class_count > 0
+        self._class_count = class_count[self._seen]
         self._n = class_count.sum()
         self.forward, _ = self._trtrs(self.lower, statistics.class_sum[self._seen, :d].T, lower=1)
 
@@ -89,7 +90,7 @@ class RidgeFactor:
         return coef
 
     def log_evidence(self, n_features=None, prior_error=0.0):
-        """Log marginal likelihood of the one-hot labels, noise variance profiled out.
+        """Log marginal likelihood of the one-hot labels, given the share of each class.
 
         Parameters
         ----------
@@ -105,27 +106,38 @@ class RidgeFactor:
 
         Notes
         -----
-        Every one-hot column y_c of the seen classes is N(0, s^2 (I + X X' / ridge)),
-        with one noise variance s^2 for all, at its maximum likelihood::
+        Every one-hot column y_c of the seen classes is N(b_c 1, s^2 V), V = I + X X' / ridge,
+        with its own mean b_c of flat prior and one noise variance s^2 for all, at its
+        maximum likelihood. The columns add up to 1, which b explains: K - 1 count, on the
+        n - 1 contrasts of the samples. With N the class counts and l = L^-1 X'1 = Z 1::
 
-            quad = n - tr(C A^-1 C') + prior_error        s^2 = quad / (n K)
-            -2 log p = n K (log(2 pi s^2) + 1) + K (log det A - d log ridge)
+            p    = n - l'l                                                       (= 1' V^-1 1)
+            quad = n - tr(C A^-1 C') - sum_c (N_c - l'Z_c)^2 / p + prior_error
+            m    = (n - 1) (K - 1)        s^2 = quad / m
+            -2 log p = m (log(2 pi s^2) + 1) + (K - 1) (log det A - d log ridge + log(p / n))
 
-        quad is kept above the rounding error of the subtraction. MacKay (1992),
-        "Bayesian interpolation"; Rasmussen and Williams (2006), section 5.4.
+        so that the means cost no factorisation of their own. Without them a few samples of
+        many classes say only that a small ridge fits the mean of the features. One class
+        alone has nothing but its mean: b = 0 there. MacKay (1992), "Bayesian
+        interpolation"; Rasmussen and Williams (2006), sections 2.7 and 5.4.
         """
-        d = np.asarray(len(self.lower) if n_features is None else n_features)
-        n_targets = self._n * self._seen.sum()
-        explained = np.cumsum((self.forward**2).sum(axis=1))[d - 1]
-        log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[d - 1]
-        quad = np.maximum(self._n - explained, self._n * np.finfo(np.float64).eps)
-        quad += prior_error
+        last = np.asarray(len(self.lower) if n_features is None else n_features) - 1
+        n, count, Z = self._n, self._class_count, self.forward
+        quad = n - np.cumsum((Z**2).sum(axis=1))[last]
+        log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[last]
         with np.errstate(divide="ignore"):
-            log_prior = d * np.log(self.ridge)
-        return -0.5 * (
-            n_targets * (np.log(2 * np.pi * quad / n_targets) + 1)
-            + self._seen.sum() * (log_det - log_prior)
-        )
+            log_det -= (last + 1) * np.log(self.ridge)
+        n_free, n_targets = n, len(count)
+        if len(count) > 1:
+            ones = Z.sum(axis=1)
+            left = np.maximum(n - np.cumsum(ones**2)[last], n * np.finfo(np.float64).eps)
+            means = count - np.cumsum(ones[:, np.newaxis] * Z, axis=0)[last]
+            quad = quad - (means**2).sum(axis=-1) / left
+            log_det = log_det + np.log(left / n)
+            n_free, n_targets = max(n - 1, 0), len(count) - 1
+        quad = np.maximum(quad, n * np.finfo(np.float64).eps) + prior_error
+        m = n_free * n_targets
+        return -0.5 * (m * (np.log(2 * np.pi * quad / m) + 1) + n_targets * log_det)
 
 
 def smallest_safe_ridge(statistics):

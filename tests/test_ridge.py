@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.linalg import LinAlgError, eigh, lstsq, solve
+from scipy.linalg import LinAlgError, eigh, helmert, lstsq, solve
 from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
@@ -19,15 +19,17 @@ def make_samples(n_samples=30, n_features=5, n_classes=3, seed=0):
 
 
 def evidence_by_eigenvalues(X, y, ridges, prior_error=0.0):
-    """Slow reference: the n x n covariance diagonalised once."""
+    """Slow reference: the covariance of the samples' contrasts, diagonalised once."""
     Y = (y[:, np.newaxis] == np.unique(y)).astype(float)
-    n, K = Y.shape
-    values, vectors = eigh(X @ X.T)
-    squares = ((vectors.T @ Y) ** 2).sum(axis=1)
+    contrasts = helmert(len(y))
+    values, vectors = eigh(contrasts @ X @ X.T @ contrasts.T)
+    squares = ((vectors.T @ contrasts @ Y) ** 2).sum(axis=1)
     spectrum = 1 + np.maximum(values, 0) / np.asarray(ridges)[:, np.newaxis]
     quad = (squares / spectrum).sum(axis=1) + prior_error
+    n_targets = Y.shape[1] - 1
+    m = (len(y) - 1) * n_targets
     return -0.5 * (
-        n * K * (np.log(2 * np.pi * quad / (n * K)) + 1) + K * np.log(spectrum).sum(axis=1)
+        m * (np.log(2 * np.pi * quad / m) + 1) + n_targets * np.log(spectrum).sum(axis=1)
     )
 
 
@@ -62,18 +64,27 @@ def test_leading_block_is_the_fit_on_leading_columns():
     assert_allclose(factor.log_evidence([2, 5]), [first.log_evidence(), factor.log_evidence()])
 
 
-def test_evidence_is_the_density_of_the_labels():
+def test_evidence_is_the_density_of_the_contrasts_of_the_labels():
     X, y = make_samples(12, 4)
-    Y = np.eye(3)[y]
+    contrasts = helmert(12)
+    Y = contrasts @ np.eye(3)[y] @ helmert(3).T  # of the samples, and of the classes
     for ridge in (0.01, 1.0, 100.0):
-        covariance = np.eye(12) + X @ X.T / ridge
+        covariance = contrasts @ (np.eye(12) + X @ X.T / ridge) @ contrasts.T
         variance = np.trace(Y.T @ solve(covariance, Y)) / Y.size
         expected = sum(
-            multivariate_normal(np.zeros(12), variance * covariance).logpdf(column)
+            multivariate_normal(np.zeros(11), variance * covariance).logpdf(column)
             for column in Y.T
         )
         factor = RidgeFactor(ClassStatistics.from_samples(X, y), ridge)
         assert_allclose(factor.log_evidence(), expected, rtol=1e-10)
+
+
+def test_evidence_forgets_the_mean_of_many_samples_beside_a_constant_feature():
+    # a constant column of any size changes nothing that the means do not already explain
+    X, y = make_samples(40, 4)
+    plain = RidgeFactor(ClassStatistics.from_samples(X, y), 0.5).log_evidence()
+    X = np.hstack([X, np.full((40, 1), 3.0)])
+    assert_allclose(RidgeFactor(ClassStatistics.from_samples(X, y), 0.5).log_evidence(), plain)
 
 
 def test_evidence_counts_weights_as_repeated_rows():
