@@ -7,7 +7,6 @@ Each row is a process of its own: `partial_fit` on a fitted classifier, then a p
 the calls, is divided by the size of the Gram matrix. The samples lie in a memory map.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile

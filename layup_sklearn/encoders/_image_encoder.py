@@ -1,17 +1,22 @@
 """Images to multi-layer features of a frozen network."""
 
 import os
+import warnings
+from hashlib import blake2b
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from ._decoding import decoded_batches
+from ._feature_cache import FeatureCache, as_feature_cache, image_key
 from ._image_reading import as_image_list, read_image
-from ._network import import_timm, layer_features, layer_sizes, load_network
+from ._network import import_timm, layer_features, layer_sizes, load_network, weights_digest
 
 _POSITIVE = Interval(Integral, 1, None, closed="left")
+_ROWS = 1024  # of features that are worked on at a time
 
 
 class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -43,10 +48,17 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         File with the weights instead, in timm's names, or all renamed in timm's order.
     device : str, default="auto"
         "auto": CUDA, else MPS, else CPU.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the network's matrix products. "bfloat16" is faster on recent GPUs; features
+        then differ by about 1 % of their norm.
     batch_size : int, default=64
-        Images in one pass of the network.
+        Images in one pass of the network; halved, with a warning, where memory runs out.
+    memory : FeatureCache, joblib.Memory, path or None, default=None
+        Where features are kept, one entry for each distinct image with all its layers,
+        so that no image goes through the network twice: a folder, for several processes
+        and later runs, or a :class:`FeatureCache`, also in memory.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar with images per second.
 
     Attributes
     ----------
@@ -56,13 +68,15 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     See Also
     --------
     LayUPClassifier : Learns from these features, task by task.
+    FeatureCache : Keeps features, for `memory`.
 
     Notes
     -----
     h_l(x) is the output of block l before any final norm; the row of x is
     [h_L, h_(L-1), ...] (LayUP, equation 2, with the layers in reverse: fewer layers are
     the leading columns). Images are read to 8 bits a channel, turned as their EXIF
-    orientation says, transparent parts over white, 16-bit scaled.
+    orientation says, transparent parts over white, 16-bit scaled; in threads, while the
+    network works on the batch before. Only the features grow with the number of images.
 
     References
     ----------
@@ -91,7 +105,9 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "pretrained": ["boolean"],
         "checkpoint_path": [None, str, os.PathLike],
         "device": [str],
+        "precision": [StrOptions({"float32", "bfloat16"})],
         "batch_size": [_POSITIVE],
+        "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
         "verbose": ["verbose"],
     }
 
@@ -107,7 +123,9 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         pretrained=True,
         checkpoint_path=None,
         device="auto",
+        precision="float32",
         batch_size=64,
+        memory=None,
         verbose=0,
     ):
         self.model = model
@@ -119,7 +137,9 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.pretrained = pretrained
         self.checkpoint_path = checkpoint_path
         self.device = device
+        self.precision = precision
         self.batch_size = batch_size
+        self.memory = memory
         self.verbose = verbose
 
     def fit(self, X=None, y=None):
@@ -169,25 +189,104 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         images = as_image_list(X)
         network = self._network()
-        preprocess = self._preprocessing(network)
-        features = np.empty((len(images), sum(self._layer_sizes(network))), np.float32)
+        sizes = self._layer_sizes(network)
+        features = np.empty((len(images), sum(sizes)), np.float32)
+        if self.memory is None:
+            for rows, values in self._forward(network, images, range(len(images)), len(sizes)):
+                features[rows] = values
+        else:
+            self._fill_through_cache(network, images, features)
+        if self.layer_norm:
+            for part in gen_batches(len(features), _ROWS):
+                for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
+                    layer -= layer.mean(axis=1, keepdims=True)
+                    layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
+        return features
 
+    def fingerprint(self):
+        """Name of the space that the features live in.
+
+        Encoders of equal fingerprint give the same features up to rounding (of the device,
+        or of another composition of the batches); `n_layers` says how many columns of it.
+
+        Returns
+        -------
+        fingerprint : str
+            Hexadecimal digest of the weights, preprocessing, pooling, precision and layer
+            norm.
+        """
+        space = f"{self._space(self._network())} {bool(self.layer_norm)}"
+        return blake2b(space.encode(), digest_size=16).hexdigest()
+
+    def _fill_through_cache(self, network, images, features):
+        cache, width = as_feature_cache(self.memory), features.shape[1]
+        all_sizes = layer_sizes(network)
+        space = self._space(network)
+        missing = {}  # key -> rows
+        for part in gen_batches(len(images), _ROWS):
+            keys = [image_key(space, images[i], i) for i in range(len(images))[part]]
+            found = cache.get(keys, sum(all_sizes)) if cache is not None else {}
+            for row, key in enumerate(keys, start=part.start):
+                if key in found:
+                    features[row] = found[key][:width]
+                else:
+                    missing.setdefault(key, []).append(row)
+        keys = {rows[0]: key for key, rows in missing.items()}
+        for positions, values in self._forward(network, images, list(keys), len(all_sizes)):
+            if cache is not None:
+                cache.put([keys[position] for position in positions], values)
+            for position, value in zip(positions, values):
+                features[missing[keys[position]]] = value[:width]
+
+    def _forward(self, network, images, positions, n_layers):
+        """Yield (positions, features) of batches of the images at some positions."""
         import torch
         from tqdm.auto import tqdm
 
+        preprocess, mean, std = self._preprocessing(network)
         device = next(network.parameters()).device
-        with tqdm(total=len(images), unit="image", disable=not self.verbose) as progress:
-            for rows in gen_batches(len(images), self.batch_size):
-                pictures = [
-                    preprocess(read_image(image, position))
-                    for position, image in enumerate(images[rows], start=rows.start)
-                ]
-                batch = torch.stack(pictures).to(device)
-                features[rows] = layer_features(
-                    network, batch, self.n_layers, self.pool, self.layer_norm
-                ).cpu()
-                progress.update(len(pictures))
-        return features
+        mean, std = (torch.tensor(c, device=device)[:, None, None] for c in (mean, std))
+        on_cuda = device.type == "cuda"
+
+        def decode(image, position):
+            return np.asarray(preprocess(read_image(image, position)))
+
+        def launch(pixels):
+            pixels = torch.from_numpy(pixels)
+            if on_cuda:
+                pixels = pixels.pin_memory()
+            pixels = pixels.to(device, non_blocking=True).float().div(255).sub(mean).div(std)
+            return layer_features(network, pixels, n_layers, self.pool, self.precision)
+
+        launched, size = [], self.batch_size
+        with tqdm(total=len(positions), unit="image", disable=not self.verbose) as progress:
+            for batch, pixels in decoded_batches(images, positions, decode, self.batch_size):
+                start = 0
+                while start < len(pixels):
+                    rows = slice(start, start + size)
+                    try:
+                        launched.append((batch[rows], launch(pixels[rows])))
+                    except RuntimeError as error:
+                        if size == 1 or not _is_out_of_memory(error):
+                            raise
+                        if size == self.batch_size:
+                            warnings.warn(
+                                f"Memory ran out with {size} images in one pass of the network: "
+                                "going on with half of them, or fewer; lower batch_size.",
+                                stacklevel=3,
+                            )
+                        size //= 2
+                        continue
+                    start += size
+                    if len(launched) > 1 or not on_cuda:  # CUDA works on one while we copy
+                        yield _arrived(*launched.pop(0), progress)
+            while launched:
+                yield _arrived(*launched.pop(0), progress)
+
+    def _space(self, network):
+        """Text that names what an image's features depend on, `layer_norm` apart."""
+        preprocess, mean, std = self._preprocessing(network)
+        return f"{weights_digest(network)} {preprocess} {mean} {std} {self.pool} {self.precision}"
 
     @property
     def _n_features_out(self):
@@ -223,6 +322,7 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return sizes[::-1][: self.n_layers]
 
     def _preprocessing(self, network):
+        """A function from pictures to bytes of shape (3, height, width), mean and std."""
         from timm.data import create_transform, resolve_model_data_config
         from torchvision import transforms
 
@@ -230,11 +330,23 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if self.image_size is not None:
             config["input_size"] = (3, self.image_size, self.image_size)
         if self.preprocessing == "model":
-            return create_transform(**config, is_training=False)
+            to_bytes = create_transform(**config, is_training=False, use_prefetcher=True)
+            return to_bytes, config["mean"], config["std"]
         side = config["input_size"][-1]
-        return transforms.Compose(
-            [transforms.Resize(side), transforms.CenterCrop(side), transforms.ToTensor()]
-        )
+        steps = [transforms.Resize(side), transforms.CenterCrop(side), transforms.PILToTensor()]
+        return transforms.Compose(steps), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+
+def _arrived(positions, features, progress):
+    features = features.cpu().numpy()
+    progress.update(len(features))
+    return positions, features
+
+
+def _is_out_of_memory(error):
+    """Of CUDA, MPS or the CPU."""
+    text = str(error)
+    return "out of memory" in text or "can't allocate memory" in text
 
 
 def _device(device):

@@ -61,7 +61,7 @@ def as_image_list(X):
             )
         X = (X if X.ndim == 1 else X.iloc[:, 0]).tolist()
     elif not isinstance(X, (list, tuple)):
-        array = _as_array(X)
+        array = as_array(X)
         X = _split(array[:, 0] if _is_object_column(array) else array)
     if len(X) == 0:
         raise ValueError("X holds 0 image(s): at least one is needed.")
@@ -98,21 +98,21 @@ def read_image(image, position=0):
     if isinstance(image, (str, os.PathLike)):
         path = os.fspath(image)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(path) as opened:
-                    return _to_rgb(ImageOps.exif_transpose(opened))
+            with Image.open(path) as opened:
+                if (n_pixels := opened.width * opened.height) > Image.MAX_IMAGE_PIXELS:
+                    raise ValueError(f"{n_pixels} pixels, more than Image.MAX_IMAGE_PIXELS")
+                return _to_rgb(ImageOps.exif_transpose(opened))
         except Exception as error:  # Pillow's plugins raise many kinds
             raise ImageReadError(position, f"cannot read the image {path!r}: {error}") from error
     try:
         if isinstance(image, Image.Image):
             return _to_rgb(ImageOps.exif_transpose(image))
-        return _to_rgb(_array_to_picture(_as_array(image)))
+        return _to_rgb(_array_to_picture(as_array(image)))
     except Exception as error:
         raise ImageReadError(position, f"cannot read the image: {error}") from error
 
 
-def _as_array(X):
+def as_array(X):
     """NumPy view of an array or tensor, also from an accelerator."""
     if hasattr(X, "detach"):
         X = X.detach().cpu()

@@ -38,7 +38,9 @@ def hooked(encoder, images):
     hooks = [
         block.register_forward_hook(lambda *a: outputs.append(a[2])) for block in network.blocks
     ]
-    preprocess = encoder._preprocessing(network)
+    config = timm.data.resolve_model_data_config(network)
+    config["input_size"] = (3, encoder.image_size, encoder.image_size)
+    preprocess = timm.data.create_transform(**config, is_training=False)
     with torch.inference_mode():
         network(torch.stack([preprocess(Image.fromarray(image)) for image in images]))
     for hook in hooks:
@@ -97,13 +99,12 @@ def test_every_form_of_the_images_gives_the_same_features(images, tmp_path):
 
 def test_paper_preprocessing_gives_unnormalised_pixels(images):
     encoder = clone(TINY).set_params(preprocessing="paper")
-    network = encoder._network()
-    square = Image.fromarray(images[0, :32, :32])
-    assert_allclose(
-        encoder._preprocessing(network)(square).permute(1, 2, 0),
-        images[0, :32, :32] / 255,
-        atol=1e-6,
+    pixels = torch.tensor(images[:, :32, :32]).permute(0, 3, 1, 2) / 255
+    [tokens] = encoder._network().forward_intermediates(
+        pixels, indices=1, norm=False, intermediates_only=True, return_prefix_tokens=True
     )
+    features = encoder.transform(images[:, :32, :32])
+    assert_array_equal(features[:, :64], tokens[1][:, 0])
     assert (encoder.transform(images) != TINY.transform(images)).any()
 
 

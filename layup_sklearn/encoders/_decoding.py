@@ -1,0 +1,51 @@
+"""Pictures decoded in threads, one batch ahead of the network."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+
+_BATCHES_AHEAD = 1
+_MOST_THREADS = 16
+
+
+def decoded_batches(images, positions, decode, batch_size):
+    """Yield batches of pixels, while later ones are being decoded.
+
+    Parameters
+    ----------
+    images : list
+    positions : list of int
+        Those of the images to be decoded.
+    decode : callable
+        ``decode(image, position)`` gives an array of the same shape for every image.
+    batch_size : int
+
+    Yields
+    ------
+    positions : list of int
+        Of one batch, in the order given.
+    pixels : ndarray of shape (n_positions, ...)
+
+    Raises
+    ------
+    ImageReadError
+        Of the first image of a batch that cannot be decoded.
+    """
+    threads = ThreadPoolExecutor(min(joblib.cpu_count(), _MOST_THREADS))
+    under_way = deque()
+    try:
+        for start in range(0, len(positions), batch_size):
+            batch = positions[start : start + batch_size]
+            under_way.append((batch, [threads.submit(decode, images[i], i) for i in batch]))
+            if len(under_way) > _BATCHES_AHEAD:
+                yield _collect(*under_way.popleft())
+        while under_way:
+            yield _collect(*under_way.popleft())
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _collect(positions, futures):
+    return positions, np.stack([future.result() for future in futures])

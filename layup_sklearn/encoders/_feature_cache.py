@@ -1,0 +1,270 @@
+"""Features of images that went through the network already."""
+
+import os
+import sqlite3
+import threading
+import warnings
+import zlib
+from contextlib import closing, contextmanager, nullcontext
+from hashlib import blake2b
+
+import numpy as np
+from PIL import Image
+
+from ._image_reading import as_array, read_image
+
+_FORMAT = 1
+_KEYS_IN_A_QUERY = 500
+
+
+class FeatureCache:
+    """Features by content of the image, in a folder or in memory.
+
+    An entry is one image behind one network: all its layers, so that any `n_layers` is
+    read from it. Give it to encoders as ``memory``; a folder's name does the same as
+    ``FeatureCache(folder)``. Clones share it.
+
+    Parameters
+    ----------
+    location : path, default=None
+        Folder, made when it is missing; for several processes and for later runs. None:
+        memory of this process, for as long as the cache lives; copies in other processes
+        begin empty.
+    dtype : {"float32", "float16"}, default="float32"
+        Type in which features are kept. "float16" halves the size; it rounds a feature to
+        a relative 5e-4, absolutely 3e-8 below 6e-5, and keeps nothing above 65504: such
+        images are computed again each time.
+
+    Attributes
+    ----------
+    nbytes : int
+        Size in bytes, on disk or in memory.
+
+    Notes
+    -----
+    A SQLite database: each batch is one transaction, so a process that is killed leaves
+    whole entries; any number of processes may read and write. Each entry carries a
+    checksum and is computed again where it does not hold. A file that is damaged as a
+    whole is put aside with a warning. A folder that cannot be written to is read, and
+    warned about.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn import FeatureCache, ImageEncoder
+    >>> cache = FeatureCache()
+    >>> encoder = ImageEncoder("test_vit", pretrained=False, memory=cache)
+    >>> features = encoder.transform(np.zeros((3, 32, 32, 3), dtype=np.uint8))
+    >>> len(cache)  # three equal images
+    1
+    >>> cache.clear()
+    >>> len(cache)
+    0
+    """
+
+    def __init__(self, location=None, *, dtype="float32"):
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}.")
+        self.location = None if location is None else os.path.abspath(os.fspath(location))
+        self.dtype = dtype
+        self._open_in_memory()
+
+    def get(self, keys, n_features):
+        """Entries that are there.
+
+        Parameters
+        ----------
+        keys : list of bytes
+        n_features : int
+            Width that an entry must have.
+
+        Returns
+        -------
+        rows : dict of bytes to ndarray of shape (n_features,), float32
+        """
+        rows = {}
+        with self._database() as database:
+            for start in range(0, len(keys), _KEYS_IN_A_QUERY):
+                part = keys[start : start + _KEYS_IN_A_QUERY]
+                wanted = [self._key(key) for key in part]
+                marks = ",".join("?" * len(wanted))
+                found = dict(
+                    database.execute(
+                        f"SELECT key, entry FROM features WHERE key IN ({marks})", wanted
+                    )
+                )
+                for key, stored in zip(part, wanted):
+                    if stored in found:
+                        row = _unpack(found[stored], self.dtype)
+                        if row is not None and len(row) == n_features:
+                            rows[key] = row
+        return rows
+
+    def put(self, keys, rows):
+        """Keep entries, all or none.
+
+        Parameters
+        ----------
+        keys : list of bytes
+        rows : ndarray of shape (n_keys, n_features)
+        """
+        with np.errstate(over="ignore"):
+            rows = rows.astype(self.dtype)
+        entries = [
+            (self._key(key), _pack(row)) for key, row in zip(keys, rows) if np.isfinite(row).all()
+        ]
+        try:
+            with self._database() as database, database:
+                database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", entries)
+        except sqlite3.OperationalError as error:  # a full disk, a folder that is read-only
+            warnings.warn(
+                f"Features could not be kept in {self.location!r} ({error}); they will be "
+                "computed again.",
+                stacklevel=2,
+            )
+
+    def __len__(self):
+        with self._database() as database:
+            return database.execute("SELECT count(*) FROM features").fetchone()[0]
+
+    @property
+    def nbytes(self):
+        with self._database() as database:
+            sizes = [
+                database.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "page_size")
+            ]
+        return sizes[0] * sizes[1]
+
+    def clear(self):
+        """Remove all entries, of all networks."""
+        with self._database() as database:
+            with database:
+                database.execute("DELETE FROM features")
+            database.execute("VACUUM")
+
+    def __repr__(self):
+        options = "" if self.dtype == "float32" else f", dtype={self.dtype!r}"
+        return f"FeatureCache({self.location!r}{options})"
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __getstate__(self):
+        return {"location": self.location, "dtype": self.dtype}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._open_in_memory()
+
+    def _open_in_memory(self):
+        self._in_memory, self._lock = None, nullcontext()
+        if self.location is None:
+            self._in_memory, self._lock = _connect(":memory:"), threading.Lock()
+
+    def _key(self, key):
+        return blake2b(f"{_FORMAT} {self.dtype} ".encode() + key, digest_size=16).digest()
+
+    @contextmanager
+    def _database(self):
+        if self._in_memory is not None:
+            with self._lock:
+                yield self._in_memory
+            return
+        os.makedirs(self.location, exist_ok=True)
+        path = os.path.join(self.location, "features.sqlite")
+        try:
+            database = _connect(path)
+            database.execute("SELECT key, entry FROM features LIMIT 1").fetchall()
+        except sqlite3.OperationalError as error:
+            raise OSError(f"The feature cache {path!r} cannot be opened: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            os.replace(path, path + ".damaged")
+            warnings.warn(
+                f"The feature cache {path!r} is damaged ({error}): it is put aside as "
+                f"{path + '.damaged'!r}, and the features are computed again.",
+                stacklevel=3,
+            )
+            database = _connect(path)
+        with closing(database):
+            yield database
+
+
+def as_feature_cache(memory):
+    """The cache that a ``memory`` parameter stands for.
+
+    Parameters
+    ----------
+    memory : FeatureCache, joblib.Memory, path or None
+
+    Returns
+    -------
+    cache : FeatureCache or None
+    """
+    if memory is None or isinstance(memory, FeatureCache):
+        return memory
+    location = getattr(memory, "location", memory)  # of a joblib.Memory
+    return None if location is None else FeatureCache(location)
+
+
+def image_key(space, image, position):
+    """Key of an image: the network it goes through, and its content.
+
+    Parameters
+    ----------
+    space : str
+        Names the network, the preprocessing and the pooling.
+    image : path, PIL image, ndarray or tensor
+    position : int
+        Where in X it stands, for the error.
+
+    Returns
+    -------
+    key : bytes
+
+    Raises
+    ------
+    ImageReadError
+        When a file or a PIL image cannot be read.
+    """
+    digest = blake2b(space.encode(), digest_size=16)
+    if isinstance(image, (str, os.PathLike)):
+        try:
+            with open(image, "rb") as file:
+                digest.update(b"file" + file.read())
+        except OSError:
+            read_image(image, position)  # says what is wrong
+            raise
+    else:
+        if isinstance(image, Image.Image):
+            image = read_image(image, position)
+        array = as_array(image)
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.digest()
+
+
+def _connect(path):
+    database = sqlite3.connect(path, timeout=60, check_same_thread=False)
+    with database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, entry BLOB NOT NULL)"
+        )
+    return database
+
+
+def _pack(row):
+    data = row.tobytes()
+    return zlib.crc32(data).to_bytes(4, "little") + data
+
+
+def _unpack(entry, dtype):
+    """The row, or None where the entry is not what was written."""
+    if not isinstance(entry, bytes) or (len(entry) - 4) % np.dtype(dtype).itemsize:
+        return None
+    if zlib.crc32(entry[4:]).to_bytes(4, "little") != entry[:4]:
+        return None
+    return np.frombuffer(entry, dtype, offset=4).astype(np.float32)
