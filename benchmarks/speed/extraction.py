@@ -1,0 +1,102 @@
+"""Images per second of ``ImageEncoder.transform`` against the bare network.
+
+    python -m benchmarks.speed.extraction [device]
+
+The bare network is the same ``timm`` model's ``forward_features`` on ready tensors, in
+batches of 32, on the same device and in the same precision. Every repeat runs the bare
+network before and after each form of the images; the ratio is to their mean. Random
+weights: speed does not depend on them.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+from PIL import Image
+
+from layup_sklearn import ImageEncoder
+
+BATCH, REPEATS = 32, 5
+CASES = [
+    # model, side, n_images, precision, devices
+    ("vit_small_patch16_224", 112, 256, "float32", ("cpu", "cuda")),
+    ("vit_base_patch16_224", 224, 64, "float32", ("cpu",)),
+    ("vit_base_patch16_224", 224, 2048, "float32", ("cuda",)),
+    ("vit_base_patch16_224", 224, 2048, "bfloat16", ("cuda",)),
+]
+
+
+def bare(network, tensors, precision):
+    device = tensors.device.type
+    autocast = torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), autocast:
+        for batch in tensors.split(BATCH):
+            network.forward_features(batch)
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(function, *args):
+    start = perf_counter()
+    function(*args)
+    return perf_counter() - start
+
+
+def photos(folder, n_images):
+    """JPEG files of 500 x 375 pixels with the spectrum of photographs."""
+    rng, paths = np.random.default_rng(0), []
+    for i in range(n_images):
+        coarse = [
+            Image.fromarray(rng.integers(0, 256, (s, s, 3), dtype=np.uint8)).resize((500, 375))
+            for s in (4, 16, 64, 250)
+        ]
+        weights = (0.5, 0.25, 0.15, 0.1)
+        pixels = sum(w * np.asarray(c, float) for w, c in zip(weights, coarse))
+        paths.append(folder / f"{i}.jpg")
+        Image.fromarray(pixels.astype(np.uint8)).save(paths[-1], quality=90)
+    return paths
+
+
+def measure(model, side, n_images, precision, device, folder):
+    encoder = ImageEncoder(
+        model, pretrained=False, image_size=side, n_layers=6, batch_size=BATCH,
+        precision=precision, device=device,
+    )  # fmt: skip
+    network = encoder._network()
+    arrays = np.random.default_rng(0).integers(0, 256, (n_images, side, side, 3), dtype=np.uint8)
+    files = photos(folder, min(n_images, 256)) * (n_images // min(n_images, 256))
+    tensors = torch.zeros(n_images, 3, side, side, device=device)
+    ratios = {"arrays": [], "JPEG files": []}
+    speeds = []
+    bare(network, tensors[: 2 * BATCH], precision)
+    encoder.transform(arrays[:BATCH])
+    for _ in range(REPEATS):
+        for form, images in (("arrays", arrays), ("JPEG files", files)):
+            times = [seconds(bare, network, tensors, precision)]
+            ours = seconds(encoder.transform, images)
+            times.append(seconds(bare, network, tensors, precision))
+            speeds.append(n_images / np.mean(times))
+            ratios[form].append(np.mean(times) / ours)
+    return median(speeds), *(median(values) for values in ratios.values())
+
+
+def main(device="cpu"):
+    torch.set_float32_matmul_precision("high")  # TF32 on GPUs that have it
+    print("model                  side  precision  bare images/s  from arrays  from JPEG files")
+    for model, side, n_images, precision, devices in CASES:
+        if device in devices:
+            with tempfile.TemporaryDirectory() as folder:
+                speed, *ratios = measure(model, side, n_images, precision, device, Path(folder))
+            print(
+                f"{model:22} {side:4d}  {precision:9}  {speed:13.1f}  {ratios[0]:11.2f}  "
+                f"{ratios[1]:15.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
