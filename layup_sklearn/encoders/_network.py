@@ -78,7 +78,6 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
     OSError
         For weights that cannot be had.
     """
-    _check_model_name(model)
     if checkpoint_path is not None:
         checkpoint_path = os.path.abspath(os.fspath(checkpoint_path))
         if not os.path.isfile(checkpoint_path):
@@ -90,6 +89,7 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
 @lru_cache(maxsize=2)
 def _load_network(model, pretrained, checkpoint, image_size, device):
     timm = import_timm()
+    _check_model_name(model)
     if checkpoint is not None:
         network = _from_checkpoint(model, checkpoint[0])
     elif pretrained:
