@@ -10,6 +10,7 @@ ALLOWED = {
     "_statistics": set(),
     "_ridge": {"_statistics"},
     "_classifier": {"_statistics", "_ridge"},
+    "evaluation": set(),
 }
 
 

@@ -1,0 +1,489 @@
+"""Continual evaluation: how samples arrive, and what is still known afterwards.
+
+A task is a pair of index arrays (train, test) into the training and the test samples. Works
+with any classifier that has ``partial_fit``.
+"""
+
+from dataclasses import dataclass
+from inspect import signature
+from time import perf_counter
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing, check_random_state, gen_batches
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+__all__ = [
+    "AccuracyCurvesDisplay",
+    "AccuracyMatrixDisplay",
+    "ContinualResult",
+    "average_accuracy",
+    "backward_transfer",
+    "class_incremental_tasks",
+    "domain_incremental_tasks",
+    "evaluate_continual",
+    "forgetting",
+    "online_batches",
+]
+
+
+def class_incremental_tasks(
+    y_train, y_test, n_tasks, *, class_order=None, first_task_size=None, random_state=None
+):
+    """Tasks of new classes each.
+
+    Parameters
+    ----------
+    y_train, y_test : array-like of shape (n_samples,)
+        Labels of the training and of the test samples.
+    n_tasks : int
+        Classes are dealt to the tasks as evenly as they go, larger tasks first.
+    class_order : array-like of shape (n_classes,), default=None
+        Labels in the order they arrive; None draws an order.
+    first_task_size : int, default=None
+        Number of classes of the first task; the others share the rest.
+    random_state : int, RandomState instance or None, default=None
+        For the order of the classes. ``random_state=1993`` is the order of the paper.
+
+    Returns
+    -------
+    tasks : list of (train, test)
+        Index arrays into the training and the test samples, ascending.
+
+    Raises
+    ------
+    ValueError
+        When there are more tasks than classes, or `class_order` does not hold every label
+        of `y_train` once.
+
+    Examples
+    --------
+    >>> from layup_sklearn.evaluation import class_incremental_tasks
+    >>> y = ["a", "b", "c", "a"]
+    >>> tasks = class_incremental_tasks(y, y, 2, class_order=["c", "a", "b"])
+    >>> [train.tolist() for train, test in tasks]
+    [[0, 2, 3], [1]]
+    """
+    y_train, y_test = column_or_1d(y_train), column_or_1d(y_test)
+    classes = np.unique(y_train)
+    if class_order is None:
+        class_order = classes[check_random_state(random_state).permutation(len(classes))]
+    class_order = np.asarray(list(class_order))
+    if not np.array_equal(np.sort(class_order), classes):
+        raise ValueError("class_order must hold every label of y_train exactly once.")
+    first = [] if first_task_size is None else [class_order[:first_task_size]]
+    rest = class_order[first_task_size or 0 :]
+    n_left = n_tasks - len(first)
+    if not 1 <= n_left <= len(rest) or any(len(part) == 0 for part in first):
+        raise ValueError(
+            f"{len(classes)} classes cannot be dealt to {n_tasks} tasks"
+            + (f", {first_task_size} of them to the first." if first else ".")
+        )
+    return [_rows_among(y_train, y_test, part) for part in (*first, *np.array_split(rest, n_left))]
+
+
+def domain_incremental_tasks(domain_train, domain_test, *, domains=None):
+    """Tasks of the same classes in a new domain each.
+
+    Parameters
+    ----------
+    domain_train, domain_test : array-like of shape (n_samples,)
+        Names of the domains of the training and of the test samples.
+    domains : array-like of shape (n_domains,), default=None
+        Order in which they arrive; None: sorted.
+
+    Returns
+    -------
+    tasks : list of (train, test)
+        Index arrays, ascending.
+
+    Raises
+    ------
+    ValueError
+        When a domain has no training samples.
+    """
+    domain_train, domain_test = column_or_1d(domain_train), column_or_1d(domain_test)
+    domains = np.unique(domain_train) if domains is None else np.asarray(domains)
+    missing = [str(domain) for domain in domains if domain not in domain_train]
+    if missing:
+        raise ValueError(f"Domains without training samples: {', '.join(missing)}.")
+    return [_rows_among(domain_train, domain_test, [domain]) for domain in domains]
+
+
+def _rows_among(train, test, values):
+    return np.flatnonzero(np.isin(train, values)), np.flatnonzero(np.isin(test, values))
+
+
+def online_batches(tasks, batch_size, *, random_state=None):
+    """One pass in small batches: each task's training samples shuffled and cut.
+
+    Parameters
+    ----------
+    tasks : list of (train, test)
+    batch_size : int
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    tasks : list of (batches, test)
+        `batches` is a list of index arrays, one for each call of ``partial_fit``.
+    """
+    rng = check_random_state(random_state)
+    online = []
+    for train, test in tasks:
+        train = train[rng.permutation(len(train))]
+        online.append(([train[rows] for rows in gen_batches(len(train), batch_size)], test))
+    return online
+
+
+def average_accuracy(accuracy_matrix):
+    """Mean over the tasks learned so far, after every task.
+
+    Parameters
+    ----------
+    accuracy_matrix : array-like of shape (n_tasks, n_tasks)
+        R[t, i], the accuracy on the test samples of task i after learning task t.
+
+    Returns
+    -------
+    accuracy : ndarray of shape (n_tasks,)
+        A_t = mean over i <= t of R[t, i]: its last entry is the final accuracy, its mean
+        the average accuracy of the field.
+    """
+    matrix = np.asarray(accuracy_matrix)
+    return np.array([matrix[t, : t + 1].mean() for t in range(len(matrix))])
+
+
+def forgetting(accuracy_matrix):
+    """Mean loss since the best accuracy, over all tasks but the last.
+
+    Parameters
+    ----------
+    accuracy_matrix : array-like of shape (n_tasks, n_tasks)
+
+    Returns
+    -------
+    forgetting : float
+        Mean over i < T of max_(t < T) R[t, i] - R[T, i] (Chaudhry et al., "Riemannian walk
+        for incremental learning", ECCV 2018); 0.0 for one task. In a class-incremental
+        stream it is above zero even where nothing is forgotten: later classes are more to
+        be confused with.
+    """
+    matrix = np.asarray(accuracy_matrix)
+    if len(matrix) < 2:
+        return 0.0
+    return float(np.mean(np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1]))
+
+
+def backward_transfer(accuracy_matrix):
+    """Mean change since the task was learned, over all tasks but the last.
+
+    Parameters
+    ----------
+    accuracy_matrix : array-like of shape (n_tasks, n_tasks)
+
+    Returns
+    -------
+    transfer : float
+        Mean over i < T of R[T, i] - R[i, i] (Lopez-Paz and Ranzato, "Gradient episodic
+        memory", NeurIPS 2017); 0.0 for one task.
+    """
+    matrix = np.asarray(accuracy_matrix)
+    if len(matrix) < 2:
+        return 0.0
+    return float(np.mean(matrix[-1, :-1] - matrix.diagonal()[:-1]))
+
+
+@dataclass(eq=False)
+class ContinualResult:
+    """What a stream left behind.
+
+    Attributes
+    ----------
+    accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
+        R[t, i], accuracy on the test samples of task i after learning task t; NaN for i > t.
+    n_test : ndarray of shape (n_tasks,)
+        Test samples of each task.
+    fit_time, score_time : ndarray of shape (n_tasks,)
+        Seconds to learn each task, and to score all tasks so far.
+    estimator : estimator
+        Fitted on all tasks.
+    accuracy, weighted_accuracy : ndarray of shape (n_tasks,)
+        After each task: mean over the tasks so far, and over their samples.
+    final_accuracy, average_accuracy, forgetting, backward_transfer : float
+        See the functions of these names.
+    """
+
+    accuracy_matrix: np.ndarray
+    n_test: np.ndarray
+    fit_time: np.ndarray
+    score_time: np.ndarray
+    estimator: object
+
+    @property
+    def accuracy(self):
+        return average_accuracy(self.accuracy_matrix)
+
+    @property
+    def weighted_accuracy(self):
+        counts = np.tril(np.broadcast_to(self.n_test, self.accuracy_matrix.shape))
+        return np.nansum(counts * self.accuracy_matrix, axis=1) / counts.sum(axis=1)
+
+    @property
+    def final_accuracy(self):
+        return float(self.accuracy[-1])
+
+    @property
+    def average_accuracy(self):
+        return float(self.accuracy.mean())
+
+    @property
+    def forgetting(self):
+        return forgetting(self.accuracy_matrix)
+
+    @property
+    def backward_transfer(self):
+        return backward_transfer(self.accuracy_matrix)
+
+
+def evaluate_continual(estimator, tasks, X_train, y_train, X_test, y_test, *, verbose=0):
+    """Learn task by task; after each, measure the accuracy on all tasks so far.
+
+    Parameters
+    ----------
+    estimator : classifier with ``partial_fit``
+        Cloned. Where its `partial_fit` takes `classes`, the first call names the labels of
+        all tasks: most of scikit-learn's classifiers need them.
+    tasks : list of (train, test)
+        Index arrays, of the task makers here; `train` may be a list of batches.
+    X_train, X_test : array-like of n_samples samples
+        Whatever the estimator takes.
+    y_train, y_test : array-like of shape (n_samples,)
+    verbose : int, default=0
+        1 shows a progress bar over the calls of ``partial_fit``.
+
+    Returns
+    -------
+    result : ContinualResult
+
+    Raises
+    ------
+    ValueError
+        For samples and labels of different numbers, or a task without test samples.
+
+    Notes
+    -----
+    An estimator whose parameter ``encoder__memory`` is None is given a
+    :class:`FeatureCache` in memory, so that the network embeds every image once, and not
+    the test images of all tasks again after each.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from layup_sklearn import LayUPClassifier
+    >>> from layup_sklearn.evaluation import class_incremental_tasks, evaluate_continual
+    >>> X, y = load_digits(return_X_y=True)
+    >>> tasks = class_incremental_tasks(y[:900], y[900:], 5, random_state=0)
+    >>> result = evaluate_continual(LayUPClassifier(), tasks, X[:900], y[:900], X[900:], y[900:])
+    >>> result.accuracy_matrix.shape
+    (5, 5)
+    >>> joint = LayUPClassifier().fit(X[:900], y[:900])
+    >>> bool(abs(result.weighted_accuracy[-1] - joint.score(X[900:], y[900:])) < 1e-9)
+    True
+    """
+    from tqdm.auto import tqdm
+
+    check_consistent_length(X_train, y_train)
+    check_consistent_length(X_test, y_test)
+    y_train, y_test = column_or_1d(y_train), column_or_1d(y_test)
+    tasks = [(train if isinstance(train, list) else [train], test) for train, test in tasks]
+    empty = [i for i, (_, test) in enumerate(tasks) if not len(test)]
+    if empty:
+        raise ValueError(f"tasks[{empty[0]}] has no test samples.")
+
+    estimator = _with_memory(clone(estimator))
+    first = {}
+    if "classes" in signature(estimator.partial_fit).parameters:
+        learned = np.concatenate([rows for batches, _ in tasks for rows in batches])
+        first["classes"] = np.unique(y_train[learned])
+    matrix = np.full((len(tasks), len(tasks)), np.nan)
+    times = np.zeros((2, len(tasks)))
+    n_calls = sum(len(batches) for batches, _ in tasks)
+    with tqdm(total=n_calls, unit="batch", disable=not verbose) as progress:
+        for t, (batches, _) in enumerate(tasks):
+            start = perf_counter()
+            for rows in batches:
+                estimator.partial_fit(_safe_indexing(X_train, rows), y_train[rows], **first)
+                first = {}
+                progress.update()
+            learned = perf_counter()
+            for i, (_, test) in enumerate(tasks[: t + 1]):
+                predicted = estimator.predict(_safe_indexing(X_test, test))
+                matrix[t, i] = np.mean(predicted == y_test[test])
+            times[:, t] = learned - start, perf_counter() - learned
+    n_test = np.array([len(test) for _, test in tasks])
+    return ContinualResult(matrix, n_test, *times, estimator)
+
+
+def _with_memory(estimator):
+    if isinstance(estimator, BaseEstimator):
+        parameters = estimator.get_params()
+        if "encoder__memory" in parameters and parameters["encoder__memory"] is None:
+            from .encoders import FeatureCache
+
+            estimator.set_params(encoder__memory=FeatureCache())
+    return estimator
+
+
+class AccuracyMatrixDisplay:
+    """Picture of an accuracy matrix: row t, column i, accuracy on task i after task t.
+
+    Parameters
+    ----------
+    accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
+    task_names : list of str, default=None
+        None: 1, 2, ...
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    im_ : matplotlib AxesImage
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn.evaluation import AccuracyMatrixDisplay
+    >>> display = AccuracyMatrixDisplay(np.array([[1.0, np.nan], [0.9, 0.8]]))
+    >>> display.plot().ax_.get_xlabel()  # doctest: +SKIP
+    'tested on task'
+    """
+
+    def __init__(self, accuracy_matrix, *, task_names=None):
+        self.accuracy_matrix = accuracy_matrix
+        self.task_names = task_names
+
+    @classmethod
+    def from_result(cls, result, *, task_names=None, ax=None, cmap="viridis"):
+        """Plot the matrix of a :class:`ContinualResult`.
+
+        Parameters
+        ----------
+        result : ContinualResult
+        task_names : list of str, default=None
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+        cmap : str or matplotlib Colormap, default="viridis"
+
+        Returns
+        -------
+        display : AccuracyMatrixDisplay
+        """
+        return cls(result.accuracy_matrix, task_names=task_names).plot(ax=ax, cmap=cmap)
+
+    def plot(self, *, ax=None, cmap="viridis"):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+        cmap : str or matplotlib Colormap, default="viridis"
+
+        Returns
+        -------
+        self : AccuracyMatrixDisplay
+        """
+        self.ax_ = _axes(ax)
+        self.figure_ = self.ax_.figure
+        matrix = np.asarray(self.accuracy_matrix)
+        low = np.nanmin(matrix)
+        self.im_ = self.ax_.imshow(matrix, cmap=cmap, vmin=low, vmax=1)
+        for (t, i), accuracy in np.ndenumerate(matrix):
+            if not np.isnan(accuracy):
+                dark = self.im_.norm(accuracy) < 0.6
+                color = "white" if dark else "black"
+                self.ax_.text(i, t, f"{accuracy:.2f}", ha="center", va="center", color=color)
+        names = self.task_names or [str(t + 1) for t in range(len(matrix))]
+        self.ax_.set_xticks(range(len(matrix)), names)
+        self.ax_.set_yticks(range(len(matrix)), names)
+        self.ax_.set(xlabel="tested on task", ylabel="after learning task")
+        self.figure_.colorbar(self.im_, ax=self.ax_, label="accuracy")
+        return self
+
+
+class AccuracyCurvesDisplay:
+    """Accuracy on all tasks so far against the number of tasks, a curve for each method.
+
+    Parameters
+    ----------
+    curves : dict of str to array-like of shape (n_tasks,) or (n_runs, n_tasks)
+        Several runs are shown as their mean and one standard deviation.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    lines_ : list of matplotlib Line2D
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, curves):
+        self.curves = curves
+
+    @classmethod
+    def from_results(cls, results, *, ax=None):
+        """Plot the ``accuracy`` of some results.
+
+        Parameters
+        ----------
+        results : dict of str to ContinualResult, or to a list of them
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        display : AccuracyCurvesDisplay
+        """
+        curves = {
+            name: np.array([run.accuracy for run in (runs if isinstance(runs, list) else [runs])])
+            for name, runs in results.items()
+        }
+        return cls(curves).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        self : AccuracyCurvesDisplay
+        """
+        self.ax_ = _axes(ax)
+        self.figure_ = self.ax_.figure
+        self.lines_ = []
+        for name, runs in self.curves.items():
+            runs = np.atleast_2d(runs)
+            tasks, mean = np.arange(1, runs.shape[1] + 1), runs.mean(axis=0)
+            [line] = self.ax_.plot(tasks, mean, marker=".", label=name)
+            spread = runs.std(axis=0)
+            self.ax_.fill_between(
+                tasks, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0
+            )
+            self.lines_.append(line)
+        self.ax_.set(xlabel="tasks learned", ylabel="accuracy on all of them")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.legend()
+        return self
+
+
+def _axes(ax):
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("Displays need matplotlib: pip install matplotlib.") from error
+    return plt.subplots()[1]

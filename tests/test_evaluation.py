@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import accuracy_score
+from sklearn.naive_bayes import MultinomialNB
+
+from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
+from layup_sklearn.encoders import _image_encoder
+from layup_sklearn.evaluation import (
+    AccuracyCurvesDisplay,
+    AccuracyMatrixDisplay,
+    average_accuracy,
+    backward_transfer,
+    class_incremental_tasks,
+    domain_incremental_tasks,
+    evaluate_continual,
+    forgetting,
+    online_batches,
+)
+
+R = np.array([[0.9, np.nan, np.nan], [0.6, 0.8, np.nan], [0.7, 0.5, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:700], y[:700], X[700:1000], y[700:1000]
+
+
+def test_metrics_of_a_known_matrix():
+    assert_allclose(average_accuracy(R), [0.9, 0.7, 2.2 / 3])
+    assert_allclose(forgetting(R), (0.2 + 0.3) / 2)
+    assert_allclose(backward_transfer(R), (-0.2 - 0.3) / 2)
+    assert forgetting(R[:1, :1]) == backward_transfer(R[:1, :1]) == 0
+
+
+def test_class_incremental_tasks_share_out_the_classes():
+    y = np.array(list("abcdefg") * 2)
+    tasks = class_incremental_tasks(y, y[:7], 3, class_order=list("gfedcba"))
+    assert ["".join(y[train[: len(train) // 2]]) for train, _ in tasks] == ["efg", "cd", "ab"]
+    assert [test.tolist() for _, test in tasks] == [[4, 5, 6], [2, 3], [0, 1]]
+    sizes = [len(test) for _, test in class_incremental_tasks(y, y[:7], 4, first_task_size=4)]
+    assert sizes == [4, 1, 1, 1]
+    one = class_incremental_tasks(y, y, 1, random_state=0)
+    assert_array_equal(one[0][0], np.arange(14))
+    again = [class_incremental_tasks(y, y, 3, random_state=5) for _ in range(2)]
+    for a, b in zip(*again):
+        assert_array_equal(a[0], b[0])
+
+
+def test_the_order_of_the_paper():
+    y = np.arange(100)
+    first = class_incremental_tasks(y, y, 10, random_state=1993)[0][0]
+    assert set(first) == {68, 56, 78, 8, 23, 84, 90, 65, 74, 76}
+
+
+@pytest.mark.parametrize(
+    "n_tasks, options",
+    [
+        (0, {}),
+        (4, {}),
+        (1, {"first_task_size": 2}),
+        (3, {"first_task_size": 2}),
+        (2, {"first_task_size": 0}),
+    ],
+)
+def test_tasks_that_cannot_be_dealt_are_refused(n_tasks, options):
+    y = np.arange(3)
+    with pytest.raises(ValueError, match="3 classes cannot be dealt"):
+        class_incremental_tasks(y, y, n_tasks, **options)
+    with pytest.raises(ValueError, match="every label of y_train exactly once"):
+        class_incremental_tasks(y, y, 2, class_order=[0, 1, 1])
+
+
+def test_domain_incremental_tasks():
+    train, test = np.array(["art", "deviantart", "art", "real"]), np.array(["real", "art"])
+    tasks = domain_incremental_tasks(train, test, domains=["real", "art"])
+    assert [(a.tolist(), b.tolist()) for a, b in tasks] == [([3], [0]), ([0, 2], [1])]
+    assert len(domain_incremental_tasks(train, test)) == 3
+    with pytest.raises(ValueError, match="without training samples: toy"):
+        domain_incremental_tasks(train, test, domains=["art", "toy"])
+
+
+def test_online_batches_hold_every_sample_once():
+    y = np.arange(10) % 2
+    tasks = class_incremental_tasks(y, y, 2, random_state=0)
+    online = online_batches(tasks, 2, random_state=0)
+    for (train, test), (batches, same) in zip(tasks, online):
+        assert [len(batch) for batch in batches] == [2, 2, 1]
+        assert_array_equal(np.sort(np.concatenate(batches)), train)
+        assert_array_equal(test, same)
+
+
+def test_the_matrix_is_what_a_loop_by_hand_gives(digits):
+    X, y, X_test, y_test = digits
+    tasks = class_incremental_tasks(y, y_test, 5, random_state=0)
+    result = evaluate_continual(LayUPClassifier(ridge=1.0), tasks, *digits)
+    by_hand = LayUPClassifier(ridge=1.0)
+    for t, (train, _) in enumerate(tasks):
+        by_hand.partial_fit(X[train], y[train])
+        for i, (_, test) in enumerate(tasks[: t + 1]):
+            expected = accuracy_score(y_test[test], by_hand.predict(X_test[test]))
+            assert result.accuracy_matrix[t, i] == expected
+    assert np.isnan(result.accuracy_matrix[np.triu_indices(5, 1)]).all()
+    assert_allclose(result.weighted_accuracy[-1], by_hand.score(X_test, y_test))
+    assert result.final_accuracy == result.accuracy[-1] == np.mean(result.accuracy_matrix[-1])
+    assert_allclose(result.average_accuracy, average_accuracy(result.accuracy_matrix).mean())
+    assert (result.fit_time > 0).all() and (result.score_time > 0).all()
+
+
+def test_the_cut_into_batches_does_not_matter(digits):
+    tasks = class_incremental_tasks(digits[1], digits[3], 5, random_state=0)
+    whole = evaluate_continual(LayUPClassifier(), tasks, *digits)
+    online = evaluate_continual(
+        LayUPClassifier(), online_batches(tasks, 7, random_state=0), *digits
+    )
+    assert_array_equal(whole.accuracy_matrix, online.accuracy_matrix)
+
+
+@pytest.mark.parametrize("estimator", [SGDClassifier(random_state=0), MultinomialNB()])
+def test_any_classifier_with_partial_fit(estimator, digits):
+    tasks = class_incremental_tasks(digits[1], digits[3], 2, random_state=0)
+    result = evaluate_continual(estimator, tasks, *digits)
+    assert result.accuracy_matrix[0, 0] > 0.8
+    assert not hasattr(estimator, "classes_")
+
+
+def test_images_go_through_the_network_once(monkeypatch):
+    counts, layer_features = [], _image_encoder.layer_features
+
+    def counting(network, pixels, *args):
+        counts.append(len(pixels))
+        return layer_features(network, pixels, *args)
+
+    monkeypatch.setattr(_image_encoder, "layer_features", counting)
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    y = np.arange(12) % 3
+    tasks = class_incremental_tasks(y, y, 3, random_state=0)
+    encoder = ImageEncoder("test_vit", pretrained=False, image_size=32)
+    classifier = LayUPClassifier(encoder, ridge=1.0)
+    evaluate_continual(classifier, tasks, images, y, images, y)
+    assert sum(counts) == 12
+    assert encoder.memory is None
+    kept = FeatureCache()
+    classifier = LayUPClassifier(encoder.set_params(memory=kept), ridge=1.0)
+    evaluate_continual(classifier, tasks, images, y, images, y)
+    assert len(kept) == 12
+
+
+def test_errors_say_what_is_wrong(digits):
+    X, y, X_test, y_test = digits
+    with pytest.raises(ValueError, match=r"tasks\[1\] has no test samples"):
+        tasks = [(np.arange(9), np.arange(9)), (np.arange(9), np.arange(0))]
+        evaluate_continual(LayUPClassifier(), tasks, *digits)
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        evaluate_continual(LayUPClassifier(), [], X, y[1:], X_test, y_test)
+
+
+def test_displays_draw_what_they_are_given():
+    pytest.importorskip("matplotlib").use("Agg")
+    display = AccuracyMatrixDisplay(R, task_names=["a", "b", "c"]).plot()
+    texts = [text.get_text() for text in display.ax_.texts]
+    assert texts == ["0.90", "0.60", "0.80", "0.70", "0.50", "1.00"]
+    assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["a", "b", "c"]
+    curves = AccuracyCurvesDisplay({"LayUP": [[0.9, 0.7], [0.7, 0.5]], "other": [0.3, 0.2]}).plot()
+    assert_allclose(curves.lines_[0].get_ydata(), [0.8, 0.6])
+    assert [line.get_label() for line in curves.lines_] == ["LayUP", "other"]
+    on_same = AccuracyCurvesDisplay({"x": [1.0]}).plot(ax=curves.ax_)
+    assert on_same.ax_ is curves.ax_
