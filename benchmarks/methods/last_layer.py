@@ -1,0 +1,9 @@
+"""The last layer alone: class token, layer norm, ridge by evidence."""
+
+from layup_sklearn import LayUPClassifier
+
+FEATURES = {"n_layers": 1, "pool": "token", "layer_norm": True}
+
+
+def make(sizes, seed):
+    return LayUPClassifier()

@@ -1,0 +1,97 @@
+"""Streams: a data set behind a network, its features on disk, its tasks in any order."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
+
+from . import datasets
+from .networks import NETWORKS
+
+FIRST_SEED = 1993  # the paper's order of the classes
+
+
+@dataclass(eq=False)
+class Stream:
+    """A prepared stream.
+
+    Attributes
+    ----------
+    name : str
+        "DATASET_NETWORK".
+    layers : dict of str to list of ndarray
+        "token" (where the network has class tokens) and "avg": all layers, deepest first.
+    dataset : Dataset
+        Without the samples themselves.
+    """
+
+    name: str
+    layers: dict
+    dataset: datasets.Dataset
+
+    def features(self, n_layers=None, pool="token", layer_norm=False):
+        """(X_train, X_test) and the widths of their layers."""
+        layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
+        X = np.hstack([_standardised(layer) for layer in layers] if layer_norm else layers)
+        n_train = len(self.dataset.y_train)
+        return X[:n_train], X[n_train:], [layer.shape[1] for layer in layers]
+
+    def tasks(self, seed):
+        """Tasks in the order of a seed: index arrays (train, test)."""
+        data = self.dataset
+        if data.domain_train is not None:
+            domains = data.domains
+            if domains is None:
+                domains = np.unique(data.domain_train)
+                domains = domains[np.random.RandomState(seed).permutation(len(domains))]
+            return domain_incremental_tasks(data.domain_train, data.domain_test, domains=domains)
+        return class_incremental_tasks(
+            data.y_train,
+            data.y_test,
+            data.n_tasks,
+            class_order=data.class_order,
+            first_task_size=data.first_task_size,
+            random_state=seed,
+        )
+
+
+def split_name(name):
+    """(data set, network) of "DATASET_NETWORK"."""
+    for network in NETWORKS:
+        if name.endswith(f"_{network}") and name.removesuffix(f"_{network}") in datasets.names():
+            return name.removesuffix(f"_{network}"), network
+    raise SystemExit(
+        f"There is no stream {name!r}: it is DATASET_NETWORK, with a data set among "
+        f"{', '.join(datasets.names())} and a network among {', '.join(NETWORKS)}."
+    )
+
+
+@lru_cache(maxsize=1)
+def load(name, root):
+    """A stream by its name; downloads and embeds what is missing below ``root``.
+
+    Interrupted, it goes on where it was: every batch of features is kept at once.
+    """
+    root = Path(root)
+    dataset_name, network = split_name(name)
+    dataset = datasets.load(dataset_name, root)
+    encoder = NETWORKS[network](root).set_params(verbose=1, memory=root / "features")
+    samples = [*dataset.train, *dataset.test]
+    layers = {}
+    for pool in ("token", "avg"):
+        try:
+            encoder.set_params(pool=pool).fit(samples)
+        except ValueError:  # no class tokens
+            continue
+        features = encoder.transform(samples)
+        layers[pool] = np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
+    dataset.train = dataset.test = None
+    return Stream(name, layers, dataset)
+
+
+def _standardised(layer):
+    layer = layer - layer.mean(axis=1, keepdims=True)
+    return layer / np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
