@@ -1,24 +1,23 @@
 """How to choose the ridge, and the number of layers: a study on real streams.
 
-    python -m benchmarks.features FOLDER        # once: features of the real streams
-    python -m benchmarks.ridge_choice FOLDER
+    python -m benchmarks.ridge_choice [--root benchmark_data] [STREAM ...]
 
 Five class-incremental tasks, three class orders, the last one and the last four layers.
 Every rule chooses anew after each task; the table shows the accuracy on all classes seen
 after the last task (final) and its mean over the tasks (average), in %.
 """
 
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
 from layup_sklearn._ridge import choose_by_evidence, choose_by_folds
+
+from .methods._layers import Layers
+from .streams import each_stream
 
 N_TASKS, N_ORDERS = 5, 3
 GRID = 10.0 ** -np.arange(0, 10.01, 0.5)  # times the trace of the Gram matrix
@@ -115,7 +114,7 @@ RULES = {
 }
 
 
-class Stream:
+class Pass:
     """One pass over the tasks; keeps what the rules may look at."""
 
     def __init__(self, X, y, train, order):
@@ -158,60 +157,37 @@ class Stream:
         return 100 * (self.sums.classes[scores.argmax(axis=1)] == y).mean()
 
 
-class Layers(TransformerMixin, BaseEstimator):
-    """Ready features that know their layers, deepest first."""
-
-    def __init__(self, sizes):
-        self.sizes = sizes
-
-    def fit(self, X, y=None):
-        self.layer_sizes_ = list(self.sizes)
-        return self
-
-    def transform(self, X):
-        return X
-
-
-def load(path):
-    """Layers (deepest first), labels, training mask."""
-    with np.load(path) as file:
-        n_layers = sum(name.startswith("layer") for name in file)
-        return [file[f"layer{i}"] for i in range(n_layers)], file["y"], file["train"]
-
-
-def compare_rules(paths, report):
+def compare_rules(streams, report):
     report("| stream | features | samples | " + " | ".join([*RULES, "best in hindsight"]) + " |")
     report("|---" * (len(RULES) + 4) + "|")
     totals = []
-    for path in paths:
-        layers, y, train = load(path)
+    for stream in streams():
         for n_layers in (1, 4):
-            X = np.hstack(layers[:n_layers])
+            X, y, train = stream.samples(n_layers)
             runs = []
             for seed in range(N_ORDERS):
                 order = np.random.default_rng(seed).permutation(np.unique(y))
-                runs.append([list(step.values()) for step in Stream(X, y, train, order).run()])
+                runs.append([list(step.values()) for step in Pass(X, y, train, order).run()])
             runs = np.array(runs)  # order, task, rule
             final, average = runs[:, -1].mean(axis=0), runs.mean(axis=(0, 1))
             totals.append((final, average))
             cells = [f"{f:.1f} / {a:.1f}" for f, a in zip(final, average)]
             report(
-                f"| {path.stem}, {n_layers} | {X.shape[1]} | {train.sum()} | {' | '.join(cells)} |"
+                f"| {stream.name}, {n_layers} | {X.shape[1]} | {train.sum()} | {' | '.join(cells)} |"
             )
     cells = [f"**{f:.1f} / {a:.1f}**" for f, a in zip(*np.mean(totals, axis=0))]
     report(f"| mean | | | {' | '.join(cells)} |")
 
 
-def compare_numbers_of_layers(paths, report):
+def compare_numbers_of_layers(streams, report):
     report(
         "| stream | evidence: layers, accuracy | grid search: layers, accuracy | cost, plain fits |"
     )
     report("|---|---|---|---|")
     rows = []
-    for path in paths:
-        layers, y, train = load(path)
-        layers = layers[:6]
-        X, sizes = np.hstack(layers), [layer.shape[1] for layer in layers]
+    for stream in streams():
+        X, y, train = stream.samples(6)
+        sizes = [layer.shape[1] for layer in stream.layers["avg"][:6]]
         seconds = []
         for n_layers in (None, "auto"):
             start = time.perf_counter()
@@ -226,7 +202,7 @@ def compare_numbers_of_layers(paths, report):
         accuracy = [100 * model.score(X[~train], y[~train]) for model in (auto, search)]
         rows.append([*accuracy, seconds[1] / seconds[0], searched / seconds[0]])
         report(
-            f"| {path.stem} | {auto.n_layers_}, {accuracy[0]:.1f} | "
+            f"| {stream.name} | {auto.n_layers_}, {accuracy[0]:.1f} | "
             f"{search.best_params_['n_layers']}, {accuracy[1]:.1f} | "
             f"{rows[-1][2]:.1f} against {rows[-1][3]:.0f} |"
         )
@@ -234,13 +210,12 @@ def compare_numbers_of_layers(paths, report):
     report(f"| mean | {mean[0]:.1f} | {mean[1]:.1f} | {mean[2]:.1f} against {mean[3]:.0f} |")
 
 
-def compare_types_of_sums(paths, report):
+def compare_types_of_sums(streams, report):
     report("| stream | features | float64 | float32 | labels that differ, % |")
     report("|---|---|---|---|---|")
     rows = []
-    for path in paths:
-        layers, y, train = load(path)
-        X = np.hstack(layers[:4])
+    for stream in streams():
+        X, y, train = stream.samples(4)
         rows.append([])
         predictions = []
         for dtype in ("float64", "float32"):
@@ -252,52 +227,50 @@ def compare_types_of_sums(paths, report):
             rows[-1].append(100 * (predictions[-1] == y[~train]).mean())
         rows[-1].append(100 * (predictions[0] != predictions[1]).mean())
         cells = " | ".join(f"{value:.2f}" for value in rows[-1])
-        report(f"| {path.stem} | {X.shape[1]} | {cells} |")
+        report(f"| {stream.name} | {X.shape[1]} | {cells} |")
     cells = " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0))
     report(f"| mean | | {cells} |")
 
 
-def compare_few_samples(paths, report, n_draws=8):
+def compare_few_samples(streams, report, n_draws=8):
     sizes = (20, 30, 60, 120)
     report("| stream | " + " | ".join(f"{n} samples" for n in sizes) + " |")
     report("|---" * (len(sizes) + 1) + "|")
-    for path in paths:
-        layers, y, train = load(path)
-        stream = Stream(np.hstack(layers[:4]).astype(float), y, train, None)
+    for stream in streams():
+        X, y, train = stream.samples(4)
+        run = Pass(X.astype(float), y, train, None)
         cells = []
         for n in sizes:
             accuracy = []
             for seed in range(n_draws):
-                rows = np.random.default_rng(seed).permutation(len(stream.train[1]))[:n]
-                stream.X, stream.y = stream.train[0][rows], stream.train[1][rows]
-                stream.measure(ClassStatistics.from_samples(stream.X, stream.y))
-                ridges = [by_evidence(stream), by_evidence_without_means(stream)]
-                hindsight = max(map(stream.accuracy, stream.grid))
-                accuracy.append([*map(stream.accuracy, ridges), hindsight])
+                rows = np.random.default_rng(seed).permutation(len(run.train[1]))[:n]
+                run.X, run.y = run.train[0][rows], run.train[1][rows]
+                run.measure(ClassStatistics.from_samples(run.X, run.y))
+                ridges = [by_evidence(run), by_evidence_without_means(run)]
+                hindsight = max(map(run.accuracy, run.grid))
+                accuracy.append([*map(run.accuracy, ridges), hindsight])
             cells.append(" / ".join(f"{value:.1f}" for value in np.mean(accuracy, axis=0)))
-        report(f"| {path.stem} | {' | '.join(cells)} |")
+        report(f"| {stream.name} | {' | '.join(cells)} |")
 
 
-def main(folder):
-    paths = sorted(Path(folder).glob("*.npz"))
-    if not paths:
-        raise SystemExit(f"{folder} holds no features: python -m benchmarks.features {folder}")
+def main():
+    streams = each_stream(__doc__)
 
     def report(line):
         print(line, flush=True)
 
     report(__doc__.split("\n\n")[2] + "\n")
-    compare_rules(paths, report)
+    compare_rules(streams, report)
     report(
         "\nFew samples of all classes, last four layers: accuracy with the ridge by evidence / by"
     )
     report("evidence without means / best in hindsight, mean of 8 draws, on the classes drawn:\n")
-    compare_few_samples(paths, report)
+    compare_few_samples(streams, report)
     report("\nThe number of layers with the ridge, joint fit:\n")
-    compare_numbers_of_layers(paths, report)
+    compare_numbers_of_layers(streams, report)
     report("\nFinal accuracy with sums in float64 and in float32, last four layers:\n")
-    compare_types_of_sums(paths, report)
+    compare_types_of_sums(streams, report)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

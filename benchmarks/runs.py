@@ -3,12 +3,12 @@
 import json
 import os
 import platform
+import re
 from datetime import date
 from importlib.metadata import version
 
 import joblib
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning  # noqa: F401
 from threadpoolctl import threadpool_info
 
 from layup_sklearn.evaluation import evaluate_continual, online_batches
@@ -107,8 +107,6 @@ def _write(path, result):
 
 def _on_one_line(text):
     """Rows of numbers on one line each."""
-    import re
-
     return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
 
 

@@ -1,5 +1,6 @@
 """Streams: a data set behind a network, its features on disk, its tasks in any order."""
 
+import argparse
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,17 @@ from . import datasets
 from .networks import NETWORKS
 
 FIRST_SEED = 1993  # the paper's order of the classes
+
+#: Streams of the studies: data and networks that package registries carry.
+REAL_STREAMS = [
+    "digits_dinov2",
+    "digits_efficientnet",
+    "emoji_dinov2",
+    "emoji_efficientnet",
+    "fashion_dinov2",
+    "fashion_large_efficientnet",
+    "newsgroups_minilm",
+]
 
 
 @dataclass(eq=False)
@@ -38,6 +50,12 @@ class Stream:
         X = np.hstack([_standardised(layer) for layer in layers] if layer_norm else layers)
         n_train = len(self.dataset.y_train)
         return X[:n_train], X[n_train:], [layer.shape[1] for layer in layers]
+
+    def samples(self, n_layers=None):
+        """(X, y, train): class tokens where there are some, all samples, training mask."""
+        X = np.hstack(self.layers.get("token", self.layers["avg"])[:n_layers])
+        y = np.concatenate([self.dataset.y_train, self.dataset.y_test])
+        return X, y, np.arange(len(y)) < len(self.dataset.y_train)
 
     def tasks(self, seed):
         """Tasks in the order of a seed: index arrays (train, test)."""
@@ -90,6 +108,19 @@ def load(name, root):
         layers[pool] = np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
     dataset.train = dataset.test = None
     return Stream(name, layers, dataset)
+
+
+def each_stream(description):
+    """For the command line of a study: a function that gives the streams, one at a time."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("streams", nargs="*", metavar="STREAM", default=REAL_STREAMS)
+    parser.add_argument(
+        "--root", type=Path, default=Path("benchmark_data"), help="folder of data and features"
+    )
+    options = parser.parse_args()
+    return lambda: (load(name, options.root) for name in options.streams)
 
 
 def _standardised(layer):

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _image_encoder
 
-from ..ridge_choice import Layers
+from ..methods._layers import Layers
 
 RIDGES = [0.01, 0.1, 1.0, 10.0, 100.0]
 

@@ -14,12 +14,12 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-from scipy.linalg import pinvh
 from scipy.linalg.blas import dsyr, dsyrk
 from sklearn.linear_model import SGDClassifier
 
 from layup_sklearn import LayUPClassifier
 
+from ..methods.streaming_lda import StreamingLDA
 from .ridge import N_CLASSES, make_task
 
 
@@ -33,29 +33,6 @@ class BareUpdate:
         else:
             X = X.astype(np.float64)
             dsyrk(1.0, X.T, beta=1.0, c=self.gram, lower=1, overwrite_c=1)
-
-
-class StreamingLDA:
-    """Hayes and Kanan (2020): sample by sample, shrinkage 1e-4."""
-
-    def __init__(self, n_features):
-        self.mean = np.zeros((N_CLASSES, n_features))
-        self.count = np.zeros(N_CLASSES)
-        self.covariance = np.eye(n_features)
-        self.n_samples = 0
-
-    def partial_fit(self, X, y):
-        for x, label in zip(X, y):
-            deviation = x - self.mean[label]
-            self.covariance *= self.n_samples / (self.n_samples + 1)
-            weight = self.n_samples / (self.n_samples + 1) ** 2
-            self.covariance += weight * np.outer(deviation, deviation)
-            self.mean[label] += deviation / (self.count[label] + 1)
-            self.count[label] += 1
-            self.n_samples += 1
-        shrunk = (1 - 1e-4) * self.covariance
-        shrunk[np.diag_indices_from(shrunk)] += 1e-4
-        self.coef = self.mean @ pinvh(shrunk)
 
 
 def seconds(learner, X, y):
@@ -72,7 +49,8 @@ def main(sizes):
         X, y = make_task(n_features, 4, n_samples=3000)
         sgd = SGDClassifier().partial_fit(X[:1000], y[:1000], classes=np.arange(N_CLASSES))
         ours = LayUPClassifier().partial_fit(X, y)
-        bare, lda = BareUpdate(n_features), StreamingLDA(n_features)
+        bare = BareUpdate(n_features)
+        lda = StreamingLDA().partial_fit(X[:1], y[:1], classes=np.arange(N_CLASSES))
         for batch in (1, 10, 100):
             times = []
             for i in range(31 if batch < 100 else 11):

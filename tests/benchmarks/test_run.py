@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits
+from sklearn.linear_model import Ridge
+
+pytest.importorskip("matplotlib").use("Agg")
+from benchmarks import __main__, datasets, methods, runs, streams
+from benchmarks.methods.ranpac import RanPAC
+from benchmarks.methods.streaming_lda import StreamingLDA
+
+
+@pytest.fixture
+def stream(monkeypatch):
+    images, y = load_digits(return_X_y=True)
+    X = images[:500] - images.mean(axis=0)
+    layers = {"avg": [X[:, :32].astype(np.float32), X[:, 32:].astype(np.float32)]}
+    dataset = datasets.Dataset(None, y[:300], None, y[300:500], n_tasks=3)
+    made = streams.Stream("digits_efficientnet", layers, dataset)
+    monkeypatch.setattr(streams, "load", lambda name, root: made)
+    return made
+
+
+def test_all_methods_from_run_to_report(stream, tmp_path, capsys):
+    __main__.main(["run", "--orders", "2", "--results", str(tmp_path)])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == 2 * len(methods.names())
+    __main__.main(["report", "--results", str(tmp_path)])
+    text = capsys.readouterr().out
+    row = next(line for line in text.splitlines() if line.startswith("| digits_efficientnet"))
+    assert row.count("±") == len(methods.names())
+    assert (tmp_path / "report.md").read_text().strip() == text.strip()
+    assert (tmp_path / "digits_efficientnet.png").stat().st_size > 10_000
+    found = runs.load(tmp_path)["digits_efficientnet"]
+    assert found["layup"]["environment"]["numpy"] == np.__version__
+    # the sums do not know the order: the last task ends at the same accuracy over samples
+    ends = [
+        np.average(order["accuracy_matrix"][-1], weights=order["n_test"])
+        for order in found["layup"]["orders"].values()
+    ]
+    assert_allclose(ends[0], ends[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])
+def test_an_interrupted_run_goes_on_to_the_same_table(stop, stream, tmp_path, monkeypatch):
+    arguments = ["run", "--methods", "layup", "sgd", "--orders", "2", "--results"]
+    evaluate, calls = runs.evaluate_continual, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == stop:
+            raise KeyboardInterrupt
+        return evaluate(*args)
+
+    __main__.main([*arguments, str(tmp_path / "whole")])
+    monkeypatch.setattr(runs, "evaluate_continual", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        __main__.main([*arguments, str(tmp_path / "parts")])
+    __main__.main([*arguments, str(tmp_path / "parts")])
+    assert len(calls) == 5  # four runs, one of them twice
+    whole, parts = (runs.load(tmp_path / name) for name in ("whole", "parts"))
+    for method in ("layup", "sgd"):
+        for seed in ("1993", "1994"):
+            a, b = (
+                r["digits_efficientnet"][method]["orders"][seed]["accuracy_matrix"]
+                for r in (whole, parts)
+            )
+            np.testing.assert_array_equal(a, b)
+
+
+def test_online_runs_stand_apart(stream, tmp_path):
+    __main__.main(["run", "--methods", "layup", "--orders", "1", "--results", str(tmp_path)])
+    __main__.main(
+        ["run", "--methods", "layup", "--orders", "1", "--online", "10", "--results", str(tmp_path)]
+    )
+    found = runs.load(tmp_path)
+    whole, online = (
+        found[name]["layup"]["orders"]["1993"]["accuracy_matrix"]
+        for name in ("digits_efficientnet", "digits_efficientnet_online10")
+    )
+    np.testing.assert_array_equal(whole, online)
+
+
+def test_domains_are_the_tasks_where_there_are_some():
+    y, domain = np.arange(8) % 2, np.repeat(["film", "news"], 4)
+    dataset = datasets.Dataset(None, y, None, y, domain, domain)
+    tasks = streams.Stream("x", {}, dataset).tasks(1993)
+    assert sorted(tuple(train) for train, _ in tasks) == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    dataset.domains = ["news", "film"]
+    assert streams.Stream("x", {}, dataset).tasks(5)[0][0].tolist() == [4, 5, 6, 7]
+
+
+def test_names_of_streams():
+    assert streams.split_name("imagenet_r_vit_in21k") == ("imagenet_r", "vit_in21k")
+    with pytest.raises(SystemExit, match="There is no stream 'digits'"):
+        streams.split_name("digits")
+
+
+def test_random_features_solve_their_own_ridge_system():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 5)).astype(np.float32), np.arange(40) % 3
+    model = RanPAC(n_components=20).partial_fit(X[:25], y[:25]).partial_fit(X[25:], y[25:])
+    H = np.maximum(X @ model.weights_, 0).astype(float)
+    expected = Ridge(alpha=model.ridge_, fit_intercept=False).fit(H, np.eye(3)[y]).coef_
+    assert_allclose(model.coef_, expected, rtol=1e-2, atol=1e-4)
+
+
+def test_streaming_lda_has_the_running_covariance():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 4)), np.arange(30) % 2
+    parts = StreamingLDA().partial_fit(X[:9], y[:9], classes=[0, 1]).partial_fit(X[9:], y[9:])
+    whole = StreamingLDA().partial_fit(X, y)
+    assert_allclose(parts.coef_, whole.coef_)
+    assert_allclose(whole.mean_, [X[y == c].mean(axis=0) for c in (0, 1)])
