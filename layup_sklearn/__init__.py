@@ -9,6 +9,7 @@ _HOMES = {
     "ClassStatistics": "_statistics",
     "PAPER_RIDGES": "_ridge",
     "ImageEncoder": "encoders",
+    "AdaptedImageEncoder": "encoders",
 }
 
 __all__ = list(_HOMES)

@@ -1,5 +1,6 @@
 """Frozen networks as scikit-learn transformers: the only place for torch and timm."""
 
+from ._adapted_encoder import AdaptedImageEncoder
 from ._image_encoder import ImageEncoder
 
-__all__ = ["ImageEncoder"]
+__all__ = ["AdaptedImageEncoder", "ImageEncoder"]

@@ -115,18 +115,14 @@ def insert_ssf(network, final_norm=False, std=0.02):
     parts = [_freeze(network, "SSF").patch_embed, network.blocks]
     if final_norm:
         parts += [network.norm, network.fc_norm]
-    affine = [
-        layer
-        for part in parts
-        for layer in part.modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear, nn.LayerNorm)) and layer.weight is not None
-    ]
-    for layer in affine:
-        n_outputs, like = len(layer.weight), _like(network)
-        scale = nn.Parameter(torch.empty(n_outputs, **like).normal_(1, std))
-        parametrize.register_parametrization(layer, "weight", _Scale(scale))
-        if layer.bias is not None:
-            shift = nn.Parameter(torch.empty(n_outputs, **like).normal_(0, std))
+    layers = [layer for part in parts for layer in part.modules()]
+    for layer in layers:
+        weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+        if weight is not None:
+            scale = nn.Parameter(weight.new_empty(len(weight)).normal_(1, std))
+            parametrize.register_parametrization(layer, "weight", _Scale(scale))
+        if bias is not None:
+            shift = nn.Parameter(bias.new_empty(len(bias)).normal_(0, std))
             parametrize.register_parametrization(layer, "bias", _ScaleShift(scale, shift))
     return _new_parameters(network)
 
