@@ -1,6 +1,7 @@
 """First-session adaptation: a few new parameters learn the first task, then all is frozen."""
 
 import copy
+import warnings
 from contextlib import contextmanager
 from numbers import Integral, Real
 from weakref import WeakKeyDictionary
@@ -226,6 +227,8 @@ device, batch_size, verbose
     adapted_state_ : dict of str -> ndarray, float32
         What differs from the network without adaptation, under the names of its state
         dict: new parameters (AdaptFormer, VPT), or weights that took them in (SSF, LoRA).
+    method_ : str
+        The method of the fit.
     history_ : list of dict
         ``epoch``, ``loss``, ``validation_loss`` and ``validation_accuracy`` of every epoch.
     layer_sizes_ : list of int
@@ -376,7 +379,12 @@ device, batch_size, verbose
             for name, value in new.items()
             if name not in old or not torch.equal(value, old[name])
         }
-        vars(self).update(layer_sizes_=layer_sizes, history_=history, adapted_state_=adapted_state)
+        vars(self).update(
+            layer_sizes_=layer_sizes,
+            method_=self.method,
+            history_=history,
+            adapted_state_=adapted_state,
+        )
         return self
 
     def __sklearn_tags__(self):
@@ -390,7 +398,7 @@ device, batch_size, verbose
         base, state = super()._network(), self.adapted_state_
         *source, network = _networks.get(self, (None, None, None))
         if source[0] is not base or source[1] is not state:
-            network = _adapted_network(base, self.method, state)
+            network = _adapted_network(base, self.method_, state)
             _networks[self] = base, state, network
         return network
 
@@ -410,8 +418,8 @@ def _adapted_network(base, method, state):
         network.load_state_dict({**network.state_dict(), **tensors})
     except RuntimeError as error:
         raise ValueError(
-            f"The adapted parameters do not fit method={method!r} and the model, which were "
-            f"changed since: call fit again. {error}"
+            f"The adapted parameters do not fit the model, which has changed since: call fit "
+            f"again. {error}"
         ) from error
     return network.eval().requires_grad_(False)
 
@@ -431,12 +439,14 @@ def _check_labels(y, images):
     """Numbers of the classes 0, 1, ..."""
     if y is None:
         raise ValueError(
-            "requires y to be passed, but the target y is None: AdaptedImageEncoder learns to "
-            "tell classes apart."
+            "This AdaptedImageEncoder estimator requires y to be passed, but the target y is "
+            "None: it learns to tell classes apart."
         )
     y = column_or_1d(y, warn=True)
     check_consistent_length(images, y)
-    check_classification_targets(y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes")
+        check_classification_targets(y)
     classes, labels = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

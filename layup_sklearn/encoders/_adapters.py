@@ -266,7 +266,7 @@ def _freeze(network, method):
     if not isinstance(network, VisionTransformer) or {*map(type, blocks)} != {Block}:
         kinds = " and ".join(sorted({type(block).__name__ for block in blocks}))
         raise ValueError(
-            f"{method} fits timm's VisionTransformer with plain blocks, not a "
+            f"{method} fits timm's VisionTransformer with plain blocks, not "
             f"{type(network).__name__}{f' of {kinds}' if kinds else ''}: choose such a model, "
             "or leave the network as it is (ImageEncoder)."
         )
