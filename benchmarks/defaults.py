@@ -6,7 +6,6 @@ The ridge is chosen by evidence, so that the order of the tasks does not matter:
 and joint fit are the same. In brackets what ``n_layers="auto"`` picks and reaches.
 """
 
-
 from layup_sklearn import LayUPClassifier
 
 from .methods._layers import Layers

@@ -10,6 +10,7 @@ _HOMES = {
     "PAPER_RIDGES": "_ridge",
     "ImageEncoder": "encoders",
     "FeatureCache": "encoders",
+    "AdaptedImageEncoder": "encoders",
 }
 
 __all__ = list(_HOMES)

@@ -245,7 +245,6 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
         preprocess, mean, std = self._preprocessing(network)
         device = next(network.parameters()).device
-        mean, std = (torch.tensor(c, device=device)[:, None, None] for c in (mean, std))
         on_cuda = device.type == "cuda"
 
         def decode(image, position):
@@ -255,7 +254,7 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             pixels = torch.from_numpy(pixels)
             if on_cuda:
                 pixels = pixels.pin_memory()
-            pixels = pixels.to(device, non_blocking=True).float().div(255).sub(mean).div(std)
+            pixels = normalised(pixels.to(device, non_blocking=True), mean, std)
             return layer_features(network, pixels, n_layers, self.pool, self.precision)
 
         launched, size = [], self.batch_size
@@ -335,6 +334,13 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         side = config["input_size"][-1]
         steps = [transforms.Resize(side), transforms.CenterCrop(side), transforms.PILToTensor()]
         return transforms.Compose(steps), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+
+def normalised(pixels, mean, std):
+    """Bytes of shape (..., 3, height, width) as the network takes them."""
+    pixels = pixels.float().div(255)
+    mean, std = (pixels.new_tensor(values)[:, None, None] for values in (mean, std))
+    return pixels.sub(mean).div(std)
 
 
 def _arrived(positions, features, progress):
