@@ -397,7 +397,7 @@ class AccuracyMatrixDisplay:
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure
         matrix = np.asarray(self.accuracy_matrix)
-        low = np.nanmin(matrix)
+        low = min(np.nanmin(matrix), 0.8)  # small losses look small
         self.im_ = self.ax_.imshow(matrix, cmap=cmap, vmin=low, vmax=1)
         for (t, i), accuracy in np.ndenumerate(matrix):
             if not np.isnan(accuracy):
