@@ -111,7 +111,7 @@ MAPS = {
     "T = sqrt(3) s / pi": logistic_of_deviation,
     "the same, s of GCV": logistic_of_gcv,
 }
-METHODS = ["sigmoid", "isotropic", "temperature"]
+METHODS = ["sigmoid", "isotonic", "temperature"]
 
 
 def best_scale(scores, y):

@@ -66,7 +66,7 @@ SCORES = {
     "residual": lambda s: -((s.f**2).sum(axis=1) - 2 * s.f.max(axis=1)),
     "leverage": lambda s: -s.leverage,
     "Mahalanobis": lambda s: -(s.leverage + s.within),
-    "relative Mahalanobis": lambda s: -s.within,
+    "Mahalanobis - leverage": lambda s: -s.within,
     "max score / sqrt(leverage)": lambda s: s.f.max(axis=1) / np.sqrt(s.leverage),
     "whitened cosine": lambda s: cosine_similarity(s.whitened, s.directions).max(axis=1),
     "the same, ridge / 10": lambda s: s.wide[0.1],
@@ -85,18 +85,37 @@ def areas(X, y, train, order):
         yield [100 * roc_auc_score(known, score(scores)) for score in SCORES.values()]
 
 
+def thinned(y, train):
+    """Training mask in which the classes keep from all to a tenth of their samples."""
+    labels, code = np.unique(y, return_inverse=True)
+    share = np.random.default_rng(0).permutation(np.geomspace(0.1, 1, len(labels)))
+    return train & (np.random.default_rng(1).random(len(y)) < share[code])
+
+
+def measure(path, thin):
+    layers, y, train = load(path)
+    learned = thinned(y, train) if thin else train
+    rows = learned | ~train
+    orders = [np.random.default_rng(i).permutation(np.unique(y)) for i in range(N_ORDERS)]
+    for n_layers in (1, 4):
+        X = np.hstack(layers[:n_layers]).astype(np.float64)[rows]
+        runs = [list(areas(X, y[rows], learned[rows], order)) for order in orders]
+        yield f"{path.stem}, {n_layers}", np.mean(runs, axis=(0, 1))
+
+
 def main(folder):
-    print(f"| stream | {' | '.join(SCORES)} |\n" + "|---" * (len(SCORES) + 1) + "|")
-    table = []
-    for path in sorted(Path(folder).glob("*.npz")):
-        layers, y, train = load(path)
-        for n_layers in (1, 4):
-            X = np.hstack(layers[:n_layers]).astype(np.float64)
-            orders = [np.random.default_rng(i).permutation(np.unique(y)) for i in range(N_ORDERS)]
-            table.append(np.mean([list(areas(X, y, train, o)) for o in orders], axis=(0, 1)))
-            cells = " | ".join(f"{area:.1f}" for area in table[-1])
-            print(f"| {path.stem}, {n_layers} | {cells} |", flush=True)
-    print(f"| mean | {' | '.join(f'**{area:.1f}**' for area in np.mean(table, axis=0))} |")
+    for thin in (False, True):
+        if thin:
+            print(
+                "\nThe same when the classes keep from all to a tenth of their training samples:\n"
+            )
+        print(f"| stream | {' | '.join(SCORES)} |\n" + "|---" * (len(SCORES) + 1) + "|")
+        table = []
+        for path in sorted(Path(folder).glob("*.npz")):
+            for name, row in measure(path, thin):
+                table.append(row)
+                print(f"| {name} | {' | '.join(f'{area:.1f}' for area in row)} |", flush=True)
+        print(f"| mean | {' | '.join(f'**{area:.1f}**' for area in np.mean(table, axis=0))} |")
 
 
 if __name__ == "__main__":

@@ -284,10 +284,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         T gives the logistic distribution the standard deviation s of a label around its
         prediction, the noise of the evidence (``RidgeFactor.noise_variance``): the sums
         tell it, no sample is kept for it. On seven real streams the log loss was 0.54,
-        where the best T in hindsight had 0.53, sigmoids fitted by five folds 0.60 and
-        the softmax of the scores alone 2.07 (benchmarks/results/calibration.md). It rests
-        on a ridge that suits the data: one fixed far too low makes s, and doubts, too
-        small. Far from everything seen, probabilities mean nothing: see `score_samples`.
+        where T fitted by five folds on all samples had 0.53, sigmoids 0.59 and the softmax
+        of the scores alone 2.07 (benchmarks/results/calibration.md). It rests on a ridge
+        that suits the data: one fixed far too low makes s, and doubts, too small. For
+        samples like nothing seen, probabilities mean nothing: see `score_samples`.
         """
         check_is_fitted(self)
         solution = self._solution()
@@ -327,9 +327,9 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         that is, up to a constant of each class, the largest ridge score in units of its
         standard error s sqrt(x' A^-1 x): a sample may score low because no class claims
         it, or because it lies where there were no samples. The first call after a change
-        costs one Cholesky factorisation. On seven real streams this told classes to come
-        from classes seen with an AUROC of 0.86, the largest score alone with 0.79, the
-        Mahalanobis distance with 0.83, the nearest class mean with 0.72
+        costs one Cholesky factorisation. On seven real streams it told classes to come
+        from classes seen with an area under the ROC curve of 0.86; the largest score had
+        0.80, the Mahalanobis distance 0.81, the nearest class mean 0.70
         (benchmarks/results/novelty.md).
 
         Examples
