@@ -123,7 +123,8 @@ class RidgeFactor:
         Every one-hot column y_c of the seen classes is N(b_c 1, s^2 V), V = I + X X' / ridge,
         with its own mean b_c of flat prior and one noise variance s^2 for all, at its
         maximum likelihood. The columns add up to 1, which b explains: K - 1 count, on the
-        n - 1 contrasts of the samples (at least 1, where weights add up to less). With N the class counts and l = L^-1 X'1 = Z 1::
+        n - 1 contrasts of the samples (1, where weights add up to less than 2). With N the
+        class counts and l = L^-1 X'1 = Z 1::
 
             p    = n - l'l                                                       (= 1' V^-1 1)
             quad = n - tr(C A^-1 C') - sum_c (N_c - l'Z_c)^2 / p + prior_error

@@ -138,6 +138,17 @@ def test_follows_the_number_of_layers():
     assert_allclose(classifier.predict_proba(X), expected)
 
 
+def test_layers_chosen_away_leave_no_trace():
+    X, y = make_samples()
+    informative = np.eye(4)[y] + 0.1 * X[:, :4]
+    X = np.hstack([informative, np.random.default_rng(1).standard_normal((40, 30))])
+    chosen = LayUPClassifier(Layers((4, 30)), n_layers="auto").fit(X, y)
+    assert chosen.n_layers_ == 1
+    alone = LayUPClassifier(ridge=chosen.ridge_).fit(informative, y)
+    assert_allclose(chosen.predict_proba(X), alone.predict_proba(informative))
+    assert_allclose(chosen.score_samples(X), alone.score_samples(informative))
+
+
 @pytest.mark.parametrize("weight", [1e-6, 0.04, 0.05, 1e6])
 def test_tiny_and_huge_weights_give_finite_answers(weight):
     X, y = make_samples()
