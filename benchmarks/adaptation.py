@@ -31,8 +31,8 @@ EPOCHS, IMAGE_SIZE, N_TASKS = 5, 56, 5
 
 def samples(dataset, every=1):
     """Images, classes and training mask; every so many of the training images."""
-    images = [*dataset.train[::every], *dataset.test]
-    y_train = dataset.y_train[::every]
+    images = [*dataset.train[every - 1 :: every], *dataset.test]
+    y_train = dataset.y_train[every - 1 :: every]
     y = np.concatenate([y_train, dataset.y_test])
     return images, y, np.arange(len(y)) < len(y_train)
 

@@ -18,7 +18,7 @@ _STEPS_PER_DECADE = 2  # of the search grid
 _FIRST_STEP = 8  # four decades below the trace of G, above the maximum of most features
 _HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
 _FLAT = 1e-3  # log evidence per step: a plateau is not worth a smaller ridge
-_PRIOR_ERROR = 0.01  # squared error that labels are taken to have at least, in all
+PRIOR_ERROR = 0.01  # squared error that labels are taken to have at least, in all
 
 
 class RidgeFactor:
@@ -69,7 +69,21 @@ class RidgeFactor:
         self._seen = class_count > 0
         self._class_count = class_count[self._seen]
         self._n = class_count.sum()
-        self.forward, _ = self._trtrs(self.lower, statistics.class_sum[self._seen, :d].T, lower=1)
+        self.forward = self.whiten(statistics.class_sum[self._seen, :d]).T
+
+    def whiten(self, X):
+        """Rows in the basis where (G + ridge I)^-1 is the identity.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        whitened : ndarray of shape (n_samples, n_features)
+            (L^-1 X')': inner products of its rows are those of X under (G + ridge I)^-1.
+        """
+        return self._trtrs(self.lower, X.T, lower=1)[0].T
 
     def coef(self, n_features=None):
         """Ridge coefficients of the first columns.
@@ -109,7 +123,8 @@ class RidgeFactor:
         Every one-hot column y_c of the seen classes is N(b_c 1, s^2 V), V = I + X X' / ridge,
         with its own mean b_c of flat prior and one noise variance s^2 for all, at its
         maximum likelihood. The columns add up to 1, which b explains: K - 1 count, on the
-        n - 1 contrasts of the samples. With N the class counts and l = L^-1 X'1 = Z 1::
+        n - 1 contrasts of the samples (1, where weights add up to less than 2). With N the
+        class counts and l = L^-1 X'1 = Z 1::
 
             p    = n - l'l                                                       (= 1' V^-1 1)
             quad = n - tr(C A^-1 C') - sum_c (N_c - l'Z_c)^2 / p + prior_error
@@ -121,23 +136,44 @@ class RidgeFactor:
         alone has nothing but its mean: b = 0 there. MacKay (1992), "Bayesian
         interpolation"; Rasmussen and Williams (2006), sections 2.7 and 5.4.
         """
+        noise, left, n_free, n_targets = self._residual(n_features, prior_error)
+        last = np.asarray(len(self.lower) if n_features is None else n_features) - 1
+        with np.errstate(divide="ignore"):
+            log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[last]
+            log_det += np.log(left / self._n) - (last + 1) * np.log(self.ridge)
+        return -0.5 * n_targets * (n_free * (np.log(2 * np.pi * noise) + 1) + log_det)
+
+    def noise_variance(self, n_features=None, prior_error=0.0):
+        """Variance of the one-hot labels around what the features tell.
+
+        Parameters
+        ----------
+        n_features : int or array-like of int, default=None
+            Number(s) of leading columns; None = all.
+        prior_error : float, default=0.0
+            Squared error added to that of the samples.
+
+        Returns
+        -------
+        noise_variance : float or ndarray of float
+            s^2 in `log_evidence`, at its maximum likelihood.
+        """
+        return self._residual(n_features, prior_error)[0]
+
+    def _residual(self, n_features, prior_error):
+        """s^2, p and the two factors of m, in the terms of `log_evidence`."""
         last = np.asarray(len(self.lower) if n_features is None else n_features) - 1
         n, count, Z = self._n, self._class_count, self.forward
+        n_free, n_targets, left = n, len(count), n
         quad = n - np.cumsum((Z**2).sum(axis=1))[last]
-        log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[last]
-        with np.errstate(divide="ignore"):
-            log_det -= (last + 1) * np.log(self.ridge)
-        n_free, n_targets = n, len(count)
         if len(count) > 1:
             ones = Z.sum(axis=1)
             left = np.maximum(n - np.cumsum(ones**2)[last], n * np.finfo(np.float64).eps)
             means = count - np.cumsum(ones[:, np.newaxis] * Z, axis=0)[last]
             quad = quad - (means**2).sum(axis=-1) / left
-            log_det = log_det + np.log(left / n)
-            n_free, n_targets = max(n - 1, 0), len(count) - 1
+            n_free, n_targets = max(n - 1, 1), len(count) - 1
         quad = np.maximum(quad, n * np.finfo(np.float64).eps) + prior_error
-        m = n_free * n_targets
-        return -0.5 * (m * (np.log(2 * np.pi * quad / m) + 1) + n_targets * log_det)
+        return quad / (n_free * n_targets), left, n_free, n_targets
 
 
 def smallest_safe_ridge(statistics):
@@ -248,7 +284,7 @@ def choose_by_evidence(statistics, n_features, ridges=None):
         except LinAlgError:
             result = np.full(len(n_features), -np.inf)
         else:
-            result = factor.log_evidence(n_features, _PRIOR_ERROR)
+            result = factor.log_evidence(n_features, PRIOR_ERROR)
             if best is None or result.max() > best_score:
                 best, best_score = factor, result.max()
         scores.extend(zip(n_features, [float(ridge)] * len(result), result.tolist()))
@@ -256,19 +292,22 @@ def choose_by_evidence(statistics, n_features, ridges=None):
 
     if ridges is None:
         trace = statistics.joint_gram.diagonal()[: n_features[-1]].sum() or 1.0
-        _search(log_evidence, trace)
+        edge = _search(log_evidence, trace)
+        count = statistics.class_count
+        if edge and count.sum() >= 2 * (count > 0).sum():  # fewer tell nothing: no news
+            warnings.warn(edge, stacklevel=2)
     else:
         for ridge in ridges:
             log_evidence(ridge)
         if best is None:
             RidgeFactor(statistics, max(ridges), n_features[-1])  # raises
-    winner = n_features[np.argmax(best.log_evidence(n_features, _PRIOR_ERROR))]
+    winner = n_features[np.argmax(best.log_evidence(n_features, PRIOR_ERROR))]
     return RidgeChoice(best.ridge, winner, best, scores)
 
 
 def _search(log_evidence, trace):
     """Evaluate ``log_evidence(ridge)``, one value per curve, uphill from the first step to
-    around the maximum of the highest curve."""
+    around the maximum of the highest curve; a sentence where that is at an edge."""
     tried = {}  # step -> log evidence of every curve
 
     def visit(step):
@@ -295,13 +334,12 @@ def _search(log_evidence, trace):
     above, peak, below = (tried.get(step + i, tried[step])[curve] for i in (-1, 0, 1))
     if step <= _HIGHEST_STEP or below == -np.inf:
         edge = "largest" if step <= _HIGHEST_STEP else "smallest"
-        warnings.warn(
+        return (
             f"The evidence is highest at the {edge} ridge that is searched, "
             f"{trace * 10.0 ** (-step / _STEPS_PER_DECADE):.3g}: the features tell "
-            + ("little about the labels." if edge == "largest" else "the labels without error."),
-            stacklevel=2,
+            + ("little about the labels." if edge == "largest" else "the labels without error.")
         )
-    elif (bend := above - 2 * peak + below) < 0:
+    if (bend := above - 2 * peak + below) < 0:
         visit(step + (above - below) / (2 * bend))
 
 

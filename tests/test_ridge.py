@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -213,3 +215,13 @@ def test_folds_are_the_brute_force_loop():
     assert_allclose(choice.scores, expected)
     best = max(expected, key=lambda candidate: candidate[2])
     assert (choice.n_features, choice.ridge) == best[:2]
+
+
+def test_single_samples_are_no_news_about_the_features():
+    X, y = make_samples(5, n_classes=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choose_by_evidence(ClassStatistics.from_samples(X, y), [5])
+    noise = np.random.default_rng(0).standard_normal((60, 3))
+    with pytest.warns(UserWarning, match="highest at the largest ridge"):
+        choose_by_evidence(ClassStatistics.from_samples(noise, np.arange(60) % 3), [3])
