@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import os
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import blake2b
 from weakref import WeakKeyDictionary
@@ -74,7 +74,8 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
     Raises
     ------
     ValueError
-        For an unknown model or weights that do not fit it.
+        For an unknown model, weights that do not fit it, or an image_size or device that it
+        cannot take.
     OSError
         For weights that cannot be had.
     """
@@ -106,9 +107,24 @@ def _load_network(model, pretrained, checkpoint, image_size, device):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = timm.create_model(model, pretrained=False, num_classes=0)
-    if image_size is not None and hasattr(network, "set_input_size"):
-        network.set_input_size(img_size=(image_size, image_size))
-    return network.eval().requires_grad_(False).to(device)
+    network = network.eval().requires_grad_(False).to(device)
+    if image_size is not None:
+        _set_image_size(network, image_size, model)
+    return network
+
+
+def _set_image_size(network, image_size, model):
+    import torch
+
+    try:
+        if hasattr(network, "set_input_size"):
+            network.set_input_size(img_size=(image_size, image_size))
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, image_size, image_size, device=device_of(network)))
+    except Exception as error:  # assertions and errors of shape, of many kinds
+        raise ValueError(
+            f"image_size={image_size} does not suit {model!r}: {_first_line(error)}"
+        ) from error
 
 
 def _from_checkpoint(model, path):
@@ -147,6 +163,63 @@ def _check_model_name(model):
         raise ValueError(f"timm knows no model {model!r}.{hint} timm.list_models() lists all.")
 
 
+def find_device(device):
+    """Name of the device to work on; "auto" is CUDA, else MPS, else the CPU.
+
+    Parameters
+    ----------
+    device : str
+
+    Returns
+    -------
+    device : str
+
+    Raises
+    ------
+    ValueError
+        Where torch cannot use it.
+    """
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:  # of many kinds
+        raise ValueError(
+            f"device={device!r} cannot be used here ({_first_line(error)}): use 'auto' or 'cpu'."
+        ) from error
+    return device
+
+
+def device_of(network):
+    """Device of a network's parameters; the CPU where it has none."""
+    import torch
+
+    parameter = next(network.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def inference(device, precision):
+    """No gradients; matrix products in a precision.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : {"float32", "bfloat16"}
+    """
+    import torch
+
+    mixed = nullcontext()
+    if precision != "float32":
+        mixed = torch.autocast(device.type, dtype=getattr(torch, precision))
+    with torch.inference_mode(), mixed:
+        yield
+
+
 def layer_sizes(network):
     """Widths of all layers that a network can give, first layer first.
 
@@ -159,8 +232,38 @@ def layer_sizes(network):
     sizes : list of int
     """
     if not hasattr(network, "forward_intermediates"):
-        raise ValueError(f"{type(network).__name__} does not give its inner layers to timm.")
+        raise ValueError(
+            f"{type(network).__name__} does not give its inner layers to timm: give it to "
+            "ModuleEncoder, with the names of the layers."
+        )
     return [info["num_chs"] for info in network.feature_info]
+
+
+def has_class_token(network):
+    """Whether class tokens are among the outputs of a network's layers.
+
+    Some networks have one that joins after all of these layers (CaiT, ConViT), others
+    registers only.
+    """
+    takes = inspect.signature(network.forward_intermediates).parameters
+    return "return_prefix_tokens" in takes and getattr(network, "cls_token", None) is not None
+
+
+def pool_for(network, pool):
+    """What "auto" pooling is for a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    pool : {"auto", "token", "avg"}
+
+    Returns
+    -------
+    pool : {"token", "avg"}
+    """
+    if pool != "auto":
+        return pool
+    return "token" if has_class_token(network) else "avg"
 
 
 def weights_digest(network):
@@ -196,6 +299,8 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     images : tensor of shape (n_images, 3, height, width)
     n_layers : int
     pool : {"token", "avg"}
+        "token": the first of the prefix tokens. "avg": mean over patches or positions,
+        without prefix tokens.
     precision : {"float32", "bfloat16"}
         Of the matrix products.
 
@@ -209,10 +314,7 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     takes = inspect.signature(network.forward_intermediates).parameters
     tokens = {"return_prefix_tokens": True, "output_fmt": "NLC"}
     options = tokens if "return_prefix_tokens" in takes else {}
-    mixed = nullcontext()
-    if precision != "float32":
-        mixed = torch.autocast(images.device.type, dtype=getattr(torch, precision))
-    with torch.inference_mode(), mixed:
+    with inference(images.device, precision):
         layers = network.forward_intermediates(
             images, indices=n_layers, norm=False, intermediates_only=True, **options
         )
@@ -224,3 +326,7 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
             else:
                 pooled.append(patches.float().mean(dim=1 if patches.ndim == 3 else (2, 3)))
         return torch.cat(pooled, dim=1)
+
+
+def _first_line(error):
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
