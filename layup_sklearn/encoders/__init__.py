@@ -2,5 +2,7 @@
 
 from ._feature_cache import FeatureCache
 from ._image_encoder import ImageEncoder
+from ._module_encoder import ModuleEncoder
+from ._text_encoder import TextEncoder
 
-__all__ = ["FeatureCache", "ImageEncoder"]
+__all__ = ["FeatureCache", "ImageEncoder", "ModuleEncoder", "TextEncoder"]

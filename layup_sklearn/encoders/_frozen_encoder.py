@@ -156,7 +156,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @property
     def _n_features_out(self):
-        return sum(self.layer_sizes_)
+        return sum(self._layer_sizes(self._network()))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

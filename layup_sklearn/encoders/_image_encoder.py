@@ -116,6 +116,9 @@ class ImageEncoder(FrozenEncoder):
         "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
         "verbose": ["verbose"],
     }
+    _unit = "image"
+    _as_list = staticmethod(as_image_list)
+    _key = staticmethod(image_key)
 
     def __init__(
         self,
@@ -169,10 +172,6 @@ class ImageEncoder(FrozenEncoder):
         """
         return self._transform(X)
 
-    _unit = "image"
-    _as_list = staticmethod(as_image_list)
-    _key = staticmethod(image_key)
-
     def _name(self):
         return repr(self.model)
 
@@ -196,7 +195,8 @@ class ImageEncoder(FrozenEncoder):
     def _space(self, network):
         preprocess, mean, std = self._preprocessing(network)
         pool = pool_for(network, self.pool)
-        return f"{weights_digest(network)} {preprocess} {mean} {std} {pool} {self.precision}"
+        weights = f"{network.pretrained_cfg.get('architecture')} {weights_digest(network)}"
+        return f"{weights} {preprocess} {mean} {std} {pool} {self.precision}"
 
     def _passes(self, network, images, positions, n_layers):
         import torch

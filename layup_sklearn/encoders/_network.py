@@ -6,18 +6,38 @@ import os
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import blake2b
+from importlib import import_module
 from weakref import WeakKeyDictionary
 
 _torchvision_library = None  # its operators live as long as it is referenced
 _digests = WeakKeyDictionary()  # network -> digest of its weights
 
 
-def import_timm():
-    """Import timm, also where torchvision's compiled operators do not load.
+def import_past_torchvision(name):
+    """Import a module, also where torchvision's compiled operators do not load.
 
-    A CPU build of torch beside a CUDA build of torchvision makes ``import timm`` fail
-    for an operator that timm never calls. On exactly this error the operators are
-    declared by name, and the import is tried again.
+    A CPU build of torch beside a CUDA build of torchvision makes ``import torchvision``
+    fail for an operator that is never called here. On exactly this error the operators
+    are declared by name, and the import is tried again.
+    """
+    try:
+        return import_module(name)
+    except RuntimeError as error:
+        if "operator torchvision::nms does not exist" not in str(error):
+            raise
+    import torch
+
+    global _torchvision_library
+    _torchvision_library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        _torchvision_library.define(
+            f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
+    return import_module(name)
+
+
+def import_timm():
+    """Import timm, see :func:`import_past_torchvision`.
 
     Returns
     -------
@@ -29,27 +49,15 @@ def import_timm():
         When torch or timm is not installed.
     """
     try:
-        import torch
+        import torch  # noqa: F401
 
-        try:
-            import timm
-        except RuntimeError as error:
-            if "operator torchvision::nms does not exist" not in str(error):
-                raise
-            global _torchvision_library
-            _torchvision_library = torch.library.Library("torchvision", "DEF")
-            for name in ("nms", "qnms"):
-                _torchvision_library.define(
-                    f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
-            import timm
+        return import_past_torchvision("timm")
     except ModuleNotFoundError as error:
         raise ImportError(
             f"Encoders need torch and timm, and {error.name!r} is missing: "
             "install both (pip install torch timm), or give ready features with "
             "LayUPClassifier(encoder=None)."
         ) from error
-    return timm
 
 
 def load_network(model, *, pretrained, checkpoint_path, image_size, device):
@@ -123,7 +131,7 @@ def _set_image_size(network, image_size, model):
             network(torch.zeros(1, 3, image_size, image_size, device=device_of(network)))
     except Exception as error:  # assertions and errors of shape, of many kinds
         raise ValueError(
-            f"image_size={image_size} does not suit {model!r}: {_first_line(error)}"
+            f"image_size={image_size} does not suit {model!r}: {first_line(error)}"
         ) from error
 
 
@@ -189,7 +197,7 @@ def find_device(device):
         torch.empty(0, device=device)
     except Exception as error:  # of many kinds
         raise ValueError(
-            f"device={device!r} cannot be used here ({_first_line(error)}): use 'auto' or 'cpu'."
+            f"device={device!r} cannot be used here ({first_line(error)}): use 'auto' or 'cpu'."
         ) from error
     return device
 
@@ -267,9 +275,16 @@ def pool_for(network, pool):
 
 
 def weights_digest(network):
+    """What :func:`digest_weights` gives, computed once for a network that stays as it is."""
+    if network not in _digests:
+        _digests[network] = digest_weights(network)
+    return _digests[network]
+
+
+def digest_weights(network):
     """Hexadecimal digest of names, shapes and values of a network's weights.
 
-    Computed once for a network: about 0.3 s for 86 million parameters.
+    About 0.3 s for 86 million parameters.
 
     Parameters
     ----------
@@ -281,13 +296,11 @@ def weights_digest(network):
     """
     import torch
 
-    if network not in _digests:
-        digest = blake2b(digest_size=16)
-        for name, value in network.state_dict().items():
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
-        _digests[network] = digest.hexdigest()
-    return _digests[network]
+    digest = blake2b(digest_size=16)
+    for name, value in network.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def layer_features(network, images, n_layers, pool, precision="float32"):
@@ -328,5 +341,6 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
         return torch.cat(pooled, dim=1)
 
 
-def _first_line(error):
+def first_line(error):
+    """Of an error's message, which may be pages long."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
