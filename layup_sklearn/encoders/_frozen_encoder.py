@@ -10,7 +10,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
 from ._feature_cache import as_feature_cache
-from ._network import device_of
+from ._torch import device_of
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 DEFAULT_LAYERS = 6

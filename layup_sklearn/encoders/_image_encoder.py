@@ -10,16 +10,14 @@ from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._image_reading import as_image_list, read_image
 from ._network import (
-    device_of,
-    find_device,
     has_class_token,
     import_timm,
     layer_features,
     layer_sizes,
     load_network,
     pool_for,
-    weights_digest,
 )
+from ._torch import device_of, find_device, weights_digest
 
 
 class ImageEncoder(FrozenEncoder):

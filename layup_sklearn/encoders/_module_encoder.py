@@ -14,7 +14,7 @@ from ._decoding import decoded_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import POSITIVE, FrozenEncoder
 from ._image_reading import as_image_list, read_image
-from ._network import device_of, digest_weights, inference
+from ._torch import device_of, digest_weights, inference
 
 _hooking = threading.Lock()  # hooks see the passes of all threads
 _sizes = WeakKeyDictionary()  # module -> layers and pooling -> widths

@@ -8,7 +8,6 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ._feature_cache import FeatureCache
 from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
-from ._network import find_device, weights_digest
 from ._sample_error import SampleError, one_column
 from ._text_network import (
     begins_with_class_token,
@@ -21,6 +20,7 @@ from ._text_network import (
     token_limit,
     tokenizer_state,
 )
+from ._torch import find_device, weights_digest
 
 
 def as_text_list(X):

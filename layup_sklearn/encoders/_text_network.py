@@ -5,7 +5,7 @@ import os
 import threading
 from functools import lru_cache
 
-from ._network import device_of, first_line, import_past_torchvision, inference
+from ._torch import device_of, first_line, import_past_torchvision, inference
 
 _UNLIMITED = 1_000_000  # tokens; tokenizers without a limit say 1e30
 _PLACES = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")  # no part of a space

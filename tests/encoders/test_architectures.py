@@ -1,6 +1,7 @@
 """Features of the families of timm against forward hooks, pooled by hand."""
 
 import functools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_features_are_those_of_hooks(
             clone(encoder).set_params(pool="token").transform(images)
     pooled["auto"] = pooled["token" if n_class_tokens else "avg"]
 
-    assert any((a.shape != b.shape) or (a != b).any() for a, b in zip(outputs, outputs[1:]))
+    assert any((a.shape != b.shape) or (a != b).any() for a, b in pairwise(outputs))
     for pool, layers in pooled.items():
         for n_layers in (1, len(layers), 6):
             wide = clone(encoder).set_params(pool=pool, n_layers=n_layers)

@@ -21,7 +21,25 @@ from layup_sklearn.encoders._text_network import import_transformers
 transformers = import_transformers()
 import torch
 
-WORDS = "the a red blue ball car runs fast slow over under hill road and then it stops".split()
+WORDS = [
+    "the",
+    "a",
+    "red",
+    "blue",
+    "ball",
+    "car",
+    "runs",
+    "fast",
+    "slow",
+    "over",
+    "under",
+    "hill",
+    "road",
+    "and",
+    "then",
+    "it",
+    "stops",
+]
 TEXTS = [
     "the red ball runs fast over the hill",
     "stops",
