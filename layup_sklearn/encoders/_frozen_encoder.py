@@ -47,6 +47,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Returns
         -------
         self : encoder
+            The same object.
 
         Raises
         ------

@@ -150,7 +150,7 @@ class ImageEncoder(FrozenEncoder):
         self.verbose = verbose
 
     def transform(self, X):
-        """Features of images.
+        """Compute features of images.
 
         Parameters
         ----------
@@ -162,6 +162,7 @@ class ImageEncoder(FrozenEncoder):
         Returns
         -------
         features : ndarray of shape (n_images, sum of `layer_sizes_`), float32
+            Deepest layer first.
 
         Raises
         ------

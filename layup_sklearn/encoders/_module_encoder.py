@@ -178,7 +178,7 @@ class ModuleEncoder(FrozenEncoder):
         self.verbose = verbose
 
     def transform(self, X):
-        """Features of images.
+        """Compute features of images.
 
         Parameters
         ----------
@@ -188,6 +188,7 @@ class ModuleEncoder(FrozenEncoder):
         Returns
         -------
         features : ndarray of shape (n_images, sum of `layer_sizes_`), float32
+            Deepest layer first.
 
         Raises
         ------

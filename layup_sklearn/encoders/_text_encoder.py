@@ -173,15 +173,17 @@ class TextEncoder(FrozenEncoder):
         self.verbose = verbose
 
     def transform(self, X):
-        """Features of texts.
+        """Compute features of texts.
 
         Parameters
         ----------
-        X : list, ndarray, pandas Series or one-column DataFrame of str
+        X : list, ndarray, pandas Series or one-column DataFrame
+            Texts of type str.
 
         Returns
         -------
         features : ndarray of shape (n_texts, sum of `layer_sizes_`), float32
+            Deepest layer first.
 
         Raises
         ------

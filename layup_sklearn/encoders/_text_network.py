@@ -3,7 +3,9 @@
 import json
 import os
 import threading
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 
 from ._torch import device_of, first_line, import_past_torchvision, inference
 
@@ -25,18 +27,14 @@ def import_transformers():
         When torch or transformers is not installed.
     """
     try:
-        import torch  # noqa: F401
-
-        try:
-            import_past_torchvision("torchvision")
-        except ModuleNotFoundError:
-            pass  # texts can do without
-        import transformers
+        transformers, _ = map(import_module, ("transformers", "torch"))
     except ModuleNotFoundError as error:
         raise ImportError(
             f"TextEncoder needs torch and transformers, and {error.name!r} is missing: install "
             "them with pip install 'layup_sklearn[text]'."
         ) from error
+    with suppress(ModuleNotFoundError):  # texts can do without
+        import_past_torchvision("torchvision")
     return transformers
 
 
