@@ -9,6 +9,8 @@ _HOMES = {
     "ClassStatistics": "_statistics",
     "PAPER_RIDGES": "_ridge",
     "ImageEncoder": "encoders",
+    "ModuleEncoder": "encoders",
+    "TextEncoder": "encoders",
     "FeatureCache": "encoders",
     "AdaptedImageEncoder": "encoders",
 }

@@ -10,7 +10,6 @@ from sklearn.exceptions import NotFittedError
 
 from layup_sklearn import ClassStatistics, LayUPClassifier
 from layup_sklearn._ridge import RidgeFactor
-
 from test_classifier import Layers, make_samples
 
 

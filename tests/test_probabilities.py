@@ -16,7 +16,6 @@ from sklearn.model_selection import cross_val_score
 from layup_sklearn import ClassStatistics, LayUPClassifier
 from layup_sklearn._probabilities import label_probabilities
 from layup_sklearn._ridge import PRIOR_ERROR, RidgeFactor
-
 from test_classifier import Layers, make_samples
 
 

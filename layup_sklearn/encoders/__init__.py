@@ -3,5 +3,13 @@
 from ._adapted_encoder import AdaptedImageEncoder
 from ._feature_cache import FeatureCache
 from ._image_encoder import ImageEncoder
+from ._module_encoder import ModuleEncoder
+from ._text_encoder import TextEncoder
 
-__all__ = ["AdaptedImageEncoder", "FeatureCache", "ImageEncoder"]
+__all__ = [
+    "AdaptedImageEncoder",
+    "FeatureCache",
+    "ImageEncoder",
+    "ModuleEncoder",
+    "TextEncoder",
+]

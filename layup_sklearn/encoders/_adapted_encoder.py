@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ._frozen_encoder import DEFAULT_LAYERS
 from ._image_encoder import ImageEncoder, normalised
 from ._image_reading import as_image_list, read_image
 
@@ -288,8 +289,8 @@ device, precision, batch_size, memory, verbose
         validation_fraction=0.1,
         patience=5,
         random_state=None,
-        n_layers=6,
-        pool="token",
+        n_layers=DEFAULT_LAYERS,
+        pool="auto",
         layer_norm=False,
         preprocessing="model",
         image_size=None,

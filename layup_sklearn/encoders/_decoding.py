@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 
+from ._image_reading import ImageReadError
+
 _BATCHES_AHEAD = 1
 _MOST_THREADS = 16
 
@@ -31,7 +33,7 @@ def decoded_batches(images, positions, decode, batch_size):
     Raises
     ------
     ImageReadError
-        Of the first image of a batch that cannot be decoded.
+        Of the first image of a batch that cannot be decoded, or becomes another shape.
     """
     threads = ThreadPoolExecutor(min(joblib.cpu_count(), _MOST_THREADS))
     under_way = deque()
@@ -48,4 +50,12 @@ def decoded_batches(images, positions, decode, batch_size):
 
 
 def _collect(positions, futures):
-    return positions, np.stack([future.result() for future in futures])
+    arrays = [future.result() for future in futures]
+    for array, position in zip(arrays, positions):
+        if array.shape != arrays[0].shape:
+            raise ImageReadError(
+                position,
+                f"preprocessing gives shape {array.shape}, but {arrays[0].shape} for "
+                f"X[{positions[0]}]: all images of a call must become one shape.",
+            )
+    return positions, np.stack(arrays)

@@ -1,4 +1,4 @@
-"""Features of images that went through the network already."""
+"""Features of samples that went through the network already."""
 
 import os
 import sqlite3
@@ -18,9 +18,9 @@ _KEYS_IN_A_QUERY = 500
 
 
 class FeatureCache:
-    """Features by content of the image, in a folder or in memory.
+    """Features by content of the image or text, in a folder or in memory.
 
-    An entry is one image behind one network: all its layers, so that any `n_layers` is
+    An entry is one sample behind one network: all its layers, so that any `n_layers` is
     read from it. Give it to encoders as ``memory``; a folder's name does the same as
     ``FeatureCache(folder)``. Clones share it.
 
@@ -33,7 +33,7 @@ class FeatureCache:
     dtype : {"float32", "float16"}, default="float32"
         Type in which features are kept. "float16" halves the size; it rounds a feature to
         a relative 5e-4, absolutely 3e-8 below 6e-5, and keeps nothing above 65504: such
-        images are computed again each time.
+        samples are computed again each time.
 
     Attributes
     ----------

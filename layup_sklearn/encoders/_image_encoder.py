@@ -1,25 +1,26 @@
-"""Images to multi-layer features of a frozen network."""
+"""Images to multi-layer features of a frozen timm network."""
 
 import os
-import warnings
-from hashlib import blake2b
-from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from ._decoding import decoded_batches
-from ._feature_cache import FeatureCache, as_feature_cache, image_key
+from ._feature_cache import FeatureCache, image_key
+from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._image_reading import as_image_list, read_image
-from ._network import import_timm, layer_features, layer_sizes, load_network, weights_digest
+from ._network import (
+    has_class_token,
+    import_timm,
+    layer_features,
+    layer_sizes,
+    load_network,
+    pool_for,
+)
+from ._torch import device_of, find_device, weights_digest
 
-_POSITIVE = Interval(Integral, 1, None, closed="left")
-_ROWS = 1024  # of features that are worked on at a time
 
-
-class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ImageEncoder(FrozenEncoder):
     """Pooled outputs of the last layers of a frozen timm network.
 
     Stateless: `fit` only loads the network and so checks the parameters. The network is
@@ -30,10 +31,13 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     model : str, default="vit_base_patch16_224.augreg_in21k"
         Name of a timm model, with its full tag.
     n_layers : int, default=6
-        Number of last layers: blocks of a transformer, stages of a convolutional
-        network.
-    pool : {"token", "avg"}, default="token"
-        Class token, or mean over patches or positions.
+        Number of last layers: blocks of a transformer, stages of a convolutional or
+        hierarchical network. 6 is all of a network that has fewer, as most with stages
+        do; any other number that is too large is an error.
+    pool : {"auto", "token", "avg"}, default="auto"
+        "token": class token; of two, as in a distilled DeiT, the first. "avg": mean over
+        patches or positions, without class tokens and registers. "auto": class token
+        where the network has one, else the mean.
     layer_norm : bool, default=False
         Standardise every layer's vector over its own features.
     preprocessing : {"model", "paper"}, default="model"
@@ -97,26 +101,29 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     _parameter_constraints = {
         "model": [str],
-        "n_layers": [_POSITIVE],
-        "pool": [StrOptions({"token", "avg"})],
+        "n_layers": [POSITIVE],
+        "pool": [StrOptions({"auto", "token", "avg"})],
         "layer_norm": ["boolean"],
         "preprocessing": [StrOptions({"model", "paper"})],
-        "image_size": [None, _POSITIVE],
+        "image_size": [None, POSITIVE],
         "pretrained": ["boolean"],
         "checkpoint_path": [None, str, os.PathLike],
         "device": [str],
         "precision": [StrOptions({"float32", "bfloat16"})],
-        "batch_size": [_POSITIVE],
+        "batch_size": [POSITIVE],
         "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
         "verbose": ["verbose"],
     }
+    _unit = "image"
+    _as_list = staticmethod(as_image_list)
+    _key = staticmethod(image_key)
 
     def __init__(
         self,
         model="vit_base_patch16_224.augreg_in21k",
         *,
-        n_layers=6,
-        pool="token",
+        n_layers=DEFAULT_LAYERS,
+        pool="auto",
         layer_norm=False,
         preprocessing="model",
         image_size=None,
@@ -142,34 +149,8 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.memory = memory
         self.verbose = verbose
 
-    def fit(self, X=None, y=None):
-        """Load the network.
-
-        Parameters
-        ----------
-        X : object, default=None
-            Ignored.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        self : ImageEncoder
-
-        Raises
-        ------
-        ValueError
-            For parameters that do not fit each other or the network.
-        OSError
-            For weights that cannot be had.
-        ImportError
-            Where torch or timm is missing.
-        """
-        self.layer_sizes_ = self._layer_sizes(self._network())
-        return self
-
     def transform(self, X):
-        """Features of images.
+        """Compute features of images.
 
         Parameters
         ----------
@@ -181,123 +162,17 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Returns
         -------
         features : ndarray of shape (n_images, sum of `layer_sizes_`), float32
+            Deepest layer first.
 
         Raises
         ------
         ValueError
             For an image that cannot be read; names its position, path and cause.
         """
-        images = as_image_list(X)
-        network = self._network()
-        sizes = self._layer_sizes(network)
-        features = np.empty((len(images), sum(sizes)), np.float32)
-        if self.memory is None:
-            for rows, values in self._forward(network, images, range(len(images)), len(sizes)):
-                features[rows] = values
-        else:
-            self._fill_through_cache(network, images, features)
-        if self.layer_norm:
-            for part in gen_batches(len(features), _ROWS):
-                for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
-                    layer -= layer.mean(axis=1, keepdims=True)
-                    layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
-        return features
+        return self._transform(X)
 
-    def fingerprint(self):
-        """Name of the space that the features live in.
-
-        Encoders of equal fingerprint give the same features up to rounding (of the device,
-        or of another composition of the batches); `n_layers` says how many columns of it.
-
-        Returns
-        -------
-        fingerprint : str
-            Hexadecimal digest of the weights, preprocessing, pooling, precision and layer
-            norm.
-        """
-        space = f"{self._space(self._network())} {bool(self.layer_norm)}"
-        return blake2b(space.encode(), digest_size=16).hexdigest()
-
-    def _fill_through_cache(self, network, images, features):
-        cache, width = as_feature_cache(self.memory), features.shape[1]
-        all_sizes = layer_sizes(network)
-        space = self._space(network)
-        missing = {}  # key -> rows
-        for part in gen_batches(len(images), _ROWS):
-            keys = [image_key(space, images[i], i) for i in range(len(images))[part]]
-            found = cache.get(keys, sum(all_sizes)) if cache is not None else {}
-            for row, key in enumerate(keys, start=part.start):
-                if key in found:
-                    features[row] = found[key][:width]
-                else:
-                    missing.setdefault(key, []).append(row)
-        keys = {rows[0]: key for key, rows in missing.items()}
-        for positions, values in self._forward(network, images, list(keys), len(all_sizes)):
-            if cache is not None:
-                cache.put([keys[position] for position in positions], values)
-            for position, value in zip(positions, values):
-                features[missing[keys[position]]] = value[:width]
-
-    def _forward(self, network, images, positions, n_layers):
-        """Yield (positions, features) of batches of the images at some positions."""
-        import torch
-        from tqdm.auto import tqdm
-
-        preprocess, mean, std = self._preprocessing(network)
-        device = next(network.parameters()).device
-        on_cuda = device.type == "cuda"
-
-        def decode(image, position):
-            return np.asarray(preprocess(read_image(image, position)))
-
-        def launch(pixels):
-            pixels = torch.from_numpy(pixels)
-            if on_cuda:
-                pixels = pixels.pin_memory()
-            pixels = normalised(pixels.to(device, non_blocking=True), mean, std)
-            return layer_features(network, pixels, n_layers, self.pool, self.precision)
-
-        launched, size = [], self.batch_size
-        with tqdm(total=len(positions), unit="image", disable=not self.verbose) as progress:
-            for batch, pixels in decoded_batches(images, positions, decode, self.batch_size):
-                start = 0
-                while start < len(pixels):
-                    rows = slice(start, start + size)
-                    try:
-                        launched.append((batch[rows], launch(pixels[rows])))
-                    except RuntimeError as error:
-                        if size == 1 or not _is_out_of_memory(error):
-                            raise
-                        if size == self.batch_size:
-                            warnings.warn(
-                                f"Memory ran out with {size} images in one pass of the network: "
-                                "going on with half of them, or fewer; lower batch_size.",
-                                stacklevel=3,
-                            )
-                        size //= 2
-                        continue
-                    start += size
-                    if len(launched) > 1 or not on_cuda:  # CUDA works on one while we copy
-                        yield _arrived(*launched.pop(0), progress)
-            while launched:
-                yield _arrived(*launched.pop(0), progress)
-
-    def _space(self, network):
-        """Text that names what an image's features depend on, `layer_norm` apart."""
-        preprocess, mean, std = self._preprocessing(network)
-        return f"{weights_digest(network)} {preprocess} {mean} {std} {self.pool} {self.precision}"
-
-    @property
-    def _n_features_out(self):
-        return sum(self.layer_sizes_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.string = True
-        return tags
+    def _name(self):
+        return repr(self.model)
 
     def _network(self):
         self._validate_params()
@@ -307,18 +182,38 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             pretrained=self.pretrained,
             checkpoint_path=self.checkpoint_path,
             image_size=self.image_size,
-            device=_device(self.device),
+            device=find_device(self.device),
         )
 
-    def _layer_sizes(self, network):
-        sizes = layer_sizes(network)
-        if self.n_layers > len(sizes):
-            raise ValueError(
-                f"n_layers={self.n_layers}, but {self.model!r} has {len(sizes)} layers."
-            )
-        if self.pool == "token" and getattr(network, "cls_token", None) is None:
+    def _all_layer_sizes(self, network):
+        sizes = layer_sizes(network)[::-1]
+        if self.pool == "token" and not has_class_token(network):
             raise ValueError(f"{self.model!r} has no class token: use pool='avg'.")
-        return sizes[::-1][: self.n_layers]
+        return sizes
+
+    def _space(self, network):
+        preprocess, mean, std = self._preprocessing(network)
+        pool = pool_for(network, self.pool)
+        weights = f"{network.pretrained_cfg.get('architecture')} {weights_digest(network)}"
+        return f"{weights} {preprocess} {mean} {std} {pool} {self.precision}"
+
+    def _passes(self, network, images, positions, n_layers):
+        import torch
+
+        preprocess, mean, std = self._preprocessing(network)
+        pool, device = pool_for(network, self.pool), device_of(network)
+
+        def decode(image, position):
+            return np.asarray(preprocess(read_image(image, position)))
+
+        def launch(pixels):
+            pixels = torch.from_numpy(pixels)
+            if device.type == "cuda":
+                pixels = pixels.pin_memory()
+            pixels = normalised(pixels.to(device, non_blocking=True), mean, std)
+            return layer_features(network, pixels, n_layers, pool, self.precision)
+
+        return decoded_batches(images, positions, decode, self.batch_size), launch
 
     def _preprocessing(self, network):
         """A function from pictures to bytes of shape (3, height, width), mean and std."""
@@ -335,31 +230,14 @@ class ImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         steps = [transforms.Resize(side), transforms.CenterCrop(side), transforms.PILToTensor()]
         return transforms.Compose(steps), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
 
 def normalised(pixels, mean, std):
     """Bytes of shape (..., 3, height, width) as the network takes them."""
     pixels = pixels.float().div(255)
     mean, std = (pixels.new_tensor(values)[:, None, None] for values in (mean, std))
     return pixels.sub(mean).div(std)
-
-
-def _arrived(positions, features, progress):
-    features = features.cpu().numpy()
-    progress.update(len(features))
-    return positions, features
-
-
-def _is_out_of_memory(error):
-    """Of CUDA, MPS or the CPU."""
-    text = str(error)
-    return "out of memory" in text or "can't allocate memory" in text
-
-
-def _device(device):
-    import torch
-
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

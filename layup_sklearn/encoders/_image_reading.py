@@ -6,26 +6,13 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from ._sample_error import SampleError, one_column
+
 CHANNELS = (1, 3, 4)
 
 
-class ImageReadError(ValueError):
-    """An image that cannot be read.
-
-    Parameters
-    ----------
-    position : int
-        Where in X it stands.
-    reason : str
-    """
-
-    def __init__(self, position, reason):
-        super().__init__(position, reason)
-        self.position = position
-        self.reason = reason
-
-    def __str__(self):
-        return f"X[{self.position}]: {self.reason}"
+class ImageReadError(SampleError):
+    """An image that cannot be read."""
 
 
 def as_image_list(X):
@@ -55,11 +42,7 @@ def as_image_list(X):
     if isinstance(X, (str, bytes, os.PathLike, Image.Image)):
         raise ValueError(f"X must be a collection of images, got one {type(X).__name__}: use [X].")
     if hasattr(X, "iloc"):
-        if X.ndim == 2 and X.shape[1] != 1:
-            raise ValueError(
-                f"A DataFrame of images must have one column, got {X.shape[1]}: {list(X.columns)}."
-            )
-        X = (X if X.ndim == 1 else X.iloc[:, 0]).tolist()
+        X = one_column(X, "images")
     elif not isinstance(X, (list, tuple)):
         array = as_array(X)
         X = _split(array[:, 0] if _is_object_column(array) else array)

@@ -1,23 +1,15 @@
-"""The frozen network: importing timm, loading weights, reading the blocks."""
+"""Networks of timm: loading, pooling, reading the layers."""
 
 import difflib
 import inspect
 import os
-from contextlib import nullcontext
 from functools import lru_cache
-from hashlib import blake2b
-from weakref import WeakKeyDictionary
 
-_torchvision_library = None  # its operators live as long as it is referenced
-_digests = WeakKeyDictionary()  # network -> digest of its weights
+from ._torch import device_of, first_line, import_past_torchvision, inference
 
 
 def import_timm():
-    """Import timm, also where torchvision's compiled operators do not load.
-
-    A CPU build of torch beside a CUDA build of torchvision makes ``import timm`` fail
-    for an operator that timm never calls. On exactly this error the operators are
-    declared by name, and the import is tried again.
+    """Import timm, see :func:`import_past_torchvision`.
 
     Returns
     -------
@@ -29,27 +21,15 @@ def import_timm():
         When torch or timm is not installed.
     """
     try:
-        import torch
+        import torch  # noqa: F401
 
-        try:
-            import timm
-        except RuntimeError as error:
-            if "operator torchvision::nms does not exist" not in str(error):
-                raise
-            global _torchvision_library
-            _torchvision_library = torch.library.Library("torchvision", "DEF")
-            for name in ("nms", "qnms"):
-                _torchvision_library.define(
-                    f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
-            import timm
+        return import_past_torchvision("timm")
     except ModuleNotFoundError as error:
         raise ImportError(
             f"Encoders need torch and timm, and {error.name!r} is missing: "
             "install both (pip install torch timm), or give ready features with "
             "LayUPClassifier(encoder=None)."
         ) from error
-    return timm
 
 
 def load_network(model, *, pretrained, checkpoint_path, image_size, device):
@@ -74,7 +54,8 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
     Raises
     ------
     ValueError
-        For an unknown model or weights that do not fit it.
+        For an unknown model, weights that do not fit it, or an image_size or device that it
+        cannot take.
     OSError
         For weights that cannot be had.
     """
@@ -106,9 +87,24 @@ def _load_network(model, pretrained, checkpoint, image_size, device):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = timm.create_model(model, pretrained=False, num_classes=0)
-    if image_size is not None and hasattr(network, "set_input_size"):
-        network.set_input_size(img_size=(image_size, image_size))
-    return network.eval().requires_grad_(False).to(device)
+    network = network.eval().requires_grad_(False).to(device)
+    if image_size is not None:
+        _set_image_size(network, image_size, model)
+    return network
+
+
+def _set_image_size(network, image_size, model):
+    import torch
+
+    try:
+        if hasattr(network, "set_input_size"):
+            network.set_input_size(img_size=(image_size, image_size))
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, image_size, image_size, device=device_of(network)))
+    except Exception as error:  # assertions and errors of shape, of many kinds
+        raise ValueError(
+            f"image_size={image_size} does not suit {model!r}: {first_line(error)}"
+        ) from error
 
 
 def _from_checkpoint(model, path):
@@ -159,32 +155,38 @@ def layer_sizes(network):
     sizes : list of int
     """
     if not hasattr(network, "forward_intermediates"):
-        raise ValueError(f"{type(network).__name__} does not give its inner layers to timm.")
+        raise ValueError(
+            f"{type(network).__name__} does not give its inner layers to timm: give it to "
+            "ModuleEncoder, with the names of the layers."
+        )
     return [info["num_chs"] for info in network.feature_info]
 
 
-def weights_digest(network):
-    """Hexadecimal digest of names, shapes and values of a network's weights.
+def has_class_token(network):
+    """Whether class tokens are among the outputs of a network's layers.
 
-    Computed once for a network: about 0.3 s for 86 million parameters.
+    Some networks have one that joins after all of these layers (CaiT, ConViT), others
+    registers only.
+    """
+    takes = inspect.signature(network.forward_intermediates).parameters
+    return "return_prefix_tokens" in takes and getattr(network, "cls_token", None) is not None
+
+
+def pool_for(network, pool):
+    """What "auto" pooling is for a network.
 
     Parameters
     ----------
     network : torch.nn.Module
+    pool : {"auto", "token", "avg"}
 
     Returns
     -------
-    digest : str
+    pool : {"token", "avg"}
     """
-    import torch
-
-    if network not in _digests:
-        digest = blake2b(digest_size=16)
-        for name, value in network.state_dict().items():
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
-        _digests[network] = digest.hexdigest()
-    return _digests[network]
+    if pool != "auto":
+        return pool
+    return "token" if has_class_token(network) else "avg"
 
 
 def layer_features(network, images, n_layers, pool, precision="float32"):
@@ -196,6 +198,8 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     images : tensor of shape (n_images, 3, height, width)
     n_layers : int
     pool : {"token", "avg"}
+        "token": the first of the prefix tokens. "avg": mean over patches or positions,
+        without prefix tokens.
     precision : {"float32", "bfloat16"}
         Of the matrix products.
 
@@ -209,10 +213,7 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     takes = inspect.signature(network.forward_intermediates).parameters
     tokens = {"return_prefix_tokens": True, "output_fmt": "NLC"}
     options = tokens if "return_prefix_tokens" in takes else {}
-    mixed = nullcontext()
-    if precision != "float32":
-        mixed = torch.autocast(images.device.type, dtype=getattr(torch, precision))
-    with torch.inference_mode(), mixed:
+    with inference(images.device, precision):
         layers = network.forward_intermediates(
             images, indices=n_layers, norm=False, intermediates_only=True, **options
         )

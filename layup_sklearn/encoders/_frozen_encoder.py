@@ -1,0 +1,179 @@
+"""Samples through a frozen network in batches, or out of a cache: what encoders share."""
+
+import warnings
+from hashlib import blake2b
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import gen_batches
+from sklearn.utils._param_validation import Interval
+
+from ._feature_cache import as_feature_cache
+from ._torch import device_of
+
+POSITIVE = Interval(Integral, 1, None, closed="left")
+DEFAULT_LAYERS = 6
+_ROWS = 1024  # of features that are worked on at a time
+
+
+class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of encoders that are a network and nothing else.
+
+    A subclass has the parameters `n_layers`, `layer_norm`, `batch_size`, `memory` and
+    `verbose`, and these:
+
+    - ``_unit``: what a sample is called.
+    - ``_as_list(X)``: the samples; checks X.
+    - ``_network()``: the network, in evaluation mode; checks the parameters.
+    - ``_name()``: the network's, for errors.
+    - ``_all_layer_sizes(network)``: widths of all layers, deepest first.
+    - ``_space(network)``: text that names what features depend on, `layer_norm` apart.
+    - ``_key(space, sample, position)``: of a sample in the cache.
+    - ``_passes(network, samples, positions, n_layers)``: an iterable of (positions, inputs)
+      in batches, and a function from inputs to a tensor of features, deepest layer first.
+    """
+
+    def fit(self, X=None, y=None):
+        """Load the network.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : encoder
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            For parameters that do not fit each other or the network.
+        OSError
+            For weights that cannot be had.
+        ImportError
+            Where a library that the network needs is missing.
+        """
+        self.layer_sizes_ = self._layer_sizes(self._network())
+        return self
+
+    def _transform(self, X):
+        samples = self._as_list(X)
+        network = self._network()
+        sizes = self._layer_sizes(network)
+        features = np.empty((len(samples), sum(sizes)), np.float32)
+        if self.memory is None:
+            for rows, values in self._forward(network, samples, range(len(samples)), len(sizes)):
+                features[rows] = values
+        else:
+            self._fill_through_cache(network, samples, features)
+        if self.layer_norm:
+            for part in gen_batches(len(features), _ROWS):
+                for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
+                    layer -= layer.mean(axis=1, keepdims=True)
+                    layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
+        return features
+
+    def fingerprint(self):
+        """Name of the space that the features live in.
+
+        Encoders of equal fingerprint give the same features up to rounding (of the device,
+        or of another composition of the batches); `n_layers` says how many columns of it.
+
+        Returns
+        -------
+        fingerprint : str
+            Hexadecimal digest of the weights and all parameters that change features.
+        """
+        space = f"{self._space(self._network())} {bool(self.layer_norm)}"
+        return blake2b(space.encode(), digest_size=16).hexdigest()
+
+    def _layer_sizes(self, network):
+        """Widths of the layers in use, deepest first."""
+        sizes = self._all_layer_sizes(network)
+        if self.n_layers is None or self.n_layers == DEFAULT_LAYERS > len(sizes):
+            return sizes
+        if self.n_layers > len(sizes):
+            raise ValueError(
+                f"n_layers={self.n_layers}, but {self._name()} has {len(sizes)} layers."
+            )
+        return sizes[: self.n_layers]
+
+    def _fill_through_cache(self, network, samples, features):
+        cache, width = as_feature_cache(self.memory), features.shape[1]
+        all_sizes = self._all_layer_sizes(network)
+        space = self._space(network)
+        missing = {}  # key -> rows
+        for part in gen_batches(len(samples), _ROWS):
+            keys = [self._key(space, samples[i], i) for i in range(len(samples))[part]]
+            found = cache.get(keys, sum(all_sizes)) if cache is not None else {}
+            for row, key in enumerate(keys, start=part.start):
+                if key in found:
+                    features[row] = found[key][:width]
+                else:
+                    missing.setdefault(key, []).append(row)
+        keys = {rows[0]: key for key, rows in missing.items()}
+        for positions, values in self._forward(network, samples, list(keys), len(all_sizes)):
+            if cache is not None:
+                cache.put([keys[position] for position in positions], values)
+            for position, value in zip(positions, values):
+                features[missing[keys[position]]] = value[:width]
+
+    def _forward(self, network, samples, positions, n_layers):
+        """Yield (positions, features) of batches of the samples at some positions."""
+        from tqdm.auto import tqdm
+
+        on_cuda = device_of(network).type == "cuda"
+        batches, launch = self._passes(network, samples, positions, n_layers)
+        launched, size = [], self.batch_size
+        with tqdm(total=len(positions), unit=self._unit, disable=not self.verbose) as progress:
+            for batch, inputs in batches:
+                start = 0
+                while start < len(inputs):
+                    rows = slice(start, start + size)
+                    try:
+                        launched.append((batch[rows], launch(inputs[rows])))
+                    except RuntimeError as error:
+                        if size == 1 or not _is_out_of_memory(error):
+                            raise
+                        if size == self.batch_size:
+                            warnings.warn(
+                                f"Memory ran out with {size} {self._unit}s in one pass of the "
+                                "network: going on with half of them, or fewer; lower "
+                                "batch_size.",
+                                stacklevel=3,
+                            )
+                        size //= 2
+                        continue
+                    start += size
+                    if len(launched) > 1 or not on_cuda:  # CUDA works on one while we copy
+                        yield _arrived(*launched.pop(0), progress)
+            while launched:
+                yield _arrived(*launched.pop(0), progress)
+
+    @property
+    def _n_features_out(self):
+        return sum(self._layer_sizes(self._network()))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+def _arrived(positions, features, progress):
+    features = features.cpu().numpy()
+    progress.update(len(features))
+    return positions, features
+
+
+def _is_out_of_memory(error):
+    """Of CUDA, MPS or the CPU."""
+    text = str(error)
+    return "out of memory" in text or "can't allocate memory" in text

@@ -1,0 +1,259 @@
+"""Images to features of named layers of a user's own module."""
+
+import difflib
+import os
+import threading
+from hashlib import blake2b
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from PIL import Image
+from sklearn.utils._param_validation import HasMethods, StrOptions
+
+from ._decoding import decoded_batches
+from ._feature_cache import FeatureCache, image_key
+from ._frozen_encoder import POSITIVE, FrozenEncoder
+from ._image_reading import as_image_list, read_image
+from ._torch import device_of, digest_weights, inference
+
+_hooking = threading.Lock()  # hooks see the passes of all threads
+_sizes = WeakKeyDictionary()  # module -> layers and pooling -> widths
+
+
+def hooked_features(module, inputs, layers, pool, precision="float32"):
+    """Pooled outputs of named layers, side by side.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    inputs : tensor of shape (n_samples, ...)
+    layers : list of str
+        Names of submodules.
+    pool : {"avg", "token"} or callable
+    precision : {"float32", "bfloat16"}
+        Of the matrix products.
+
+    Returns
+    -------
+    features : list of tensor of shape (n_samples, width), float32
+        In the order of `layers`.
+    """
+    outputs = {}
+
+    def hook(name):
+        return lambda layer, args, output: outputs.update({name: output})
+
+    with _hooking, inference(inputs.device, precision):
+        hooks = [module.get_submodule(name).register_forward_hook(hook(name)) for name in layers]
+        try:
+            module(inputs)
+        finally:
+            for handle in hooks:
+                handle.remove()
+        return [_pooled(name, outputs, pool, len(inputs)) for name in layers]
+
+
+def _pooled(name, outputs, pool, n_samples):
+    if name not in outputs:
+        raise ValueError(f"The layer {name!r} takes no part when the module is called.")
+    output = outputs[name]
+    output = output[0] if isinstance(output, (tuple, list)) else output
+    if callable(pool):
+        features = pool(output)
+    elif output.ndim == 3:
+        features = output[:, 0] if pool == "token" else output.float().mean(dim=1)
+    elif output.ndim == 4 and pool == "avg":
+        features = output.float().mean(dim=(2, 3))
+    else:
+        features = output
+    if features.ndim != 2 or len(features) != n_samples:
+        raise ValueError(
+            f"The layer {name!r} gives shape {tuple(output.shape)}, which pool={pool!r} turns into "
+            f"{tuple(features.shape)}, not (n_images, width): give a function as pool."
+        )
+    return features.float()
+
+
+class ModuleEncoder(FrozenEncoder):
+    """Pooled outputs of named layers of your own PyTorch module, for images.
+
+    Stateless: `fit` only checks the parameters. The module is put into evaluation mode and
+    is otherwise left as it is: it works where its parameters are. Clones share it, pickles
+    carry it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called with a batch of what `preprocess` gives.
+    layers : list of str
+        Names of the layers to read, as ``module.named_modules()`` has them, first layer
+        first, each with an output of shape (n, width), (n, tokens, width) or (n, channels,
+        height, width); of a tuple, the first entry is taken.
+    preprocess : callable
+        From an RGB PIL image to an array or tensor without batch axis, of one shape for all
+        images.
+    n_layers : int, default=None
+        Number of last layers of the list; None = all.
+    pool : {"avg", "token"} or callable, default="avg"
+        "avg": mean over tokens (all of them) or positions. "token": first token. A function
+        turns a layer's output into a tensor (n, width).
+    layer_norm : bool, default=False
+        Standardise every layer's vector over its own features.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the module's matrix products.
+    batch_size : int, default=64
+        Images in one pass; halved, with a warning, where memory runs out.
+    memory : FeatureCache, joblib.Memory, path or None, default=None
+        Where features are kept, see :class:`ImageEncoder`. An entry belongs to the weights,
+        the printed module, the layers, the pooling, and what `preprocess` makes of one test
+        picture; clear the cache when the code of ``forward`` has changed.
+    verbose : int, default=0
+        1 shows a progress bar with images per second.
+
+    Attributes
+    ----------
+    layer_sizes_ : list of int
+        Widths of the layers in the order of the columns: deepest first.
+
+    See Also
+    --------
+    ImageEncoder : The same for all networks of timm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from layup_sklearn import ModuleEncoder
+    >>> module = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 16, 3), torch.nn.ReLU()
+    ... )
+    >>> def preprocess(picture):
+    ...     return np.moveaxis(np.asarray(picture.resize((16, 16)), np.float32), -1, 0) / 255
+    >>> encoder = ModuleEncoder(module, ["1", "3"], preprocess)
+    >>> encoder.fit_transform(np.zeros((5, 20, 20, 3), np.uint8)).shape
+    (5, 24)
+    >>> encoder.layer_sizes_
+    [16, 8]
+    """
+
+    _parameter_constraints = {
+        "module": [HasMethods(["get_submodule", "state_dict"])],
+        "layers": ["array-like"],
+        "preprocess": [callable],
+        "n_layers": [None, POSITIVE],
+        "pool": [StrOptions({"avg", "token"}), callable],
+        "layer_norm": ["boolean"],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "batch_size": [POSITIVE],
+        "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
+        "verbose": ["verbose"],
+    }
+    _unit = "image"
+    _as_list = staticmethod(as_image_list)
+    _key = staticmethod(image_key)
+
+    def __init__(
+        self,
+        module,
+        layers,
+        preprocess,
+        *,
+        n_layers=None,
+        pool="avg",
+        layer_norm=False,
+        precision="float32",
+        batch_size=64,
+        memory=None,
+        verbose=0,
+    ):
+        self.module = module
+        self.layers = layers
+        self.preprocess = preprocess
+        self.n_layers = n_layers
+        self.pool = pool
+        self.layer_norm = layer_norm
+        self.precision = precision
+        self.batch_size = batch_size
+        self.memory = memory
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Compute features of images.
+
+        Parameters
+        ----------
+        X : list, ndarray, tensor, pandas Series or one-column DataFrame
+            Images, see :meth:`ImageEncoder.transform`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_images, sum of `layer_sizes_`), float32
+            Deepest layer first.
+
+        Raises
+        ------
+        ValueError
+            For an image that cannot be read; names its position, path and cause.
+        """
+        return self._transform(X)
+
+    def __sklearn_clone__(self):
+        clone = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "_sklearn_output_config"):
+            clone._sklearn_output_config = self._sklearn_output_config.copy()
+        return clone
+
+    def _name(self):
+        return "this ModuleEncoder"
+
+    def _network(self):
+        self._validate_params()
+        names = [name for name, _ in self.module.named_modules()]
+        for layer in self.layers:
+            if layer not in names:
+                near = difflib.get_close_matches(layer, names, n=3)
+                hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+                raise ValueError(f"The module has no layer {layer!r}.{hint}")
+        return self.module.eval()
+
+    def _all_layer_sizes(self, network):
+        known = _sizes.setdefault(network, {})
+        key = (*self.layers, self.pool)
+        if key not in known:
+            inputs = self._decode(_test_picture(), 0)[np.newaxis]
+            known[key] = [x.shape[1] for x in self._outputs(network, inputs, len(self.layers))]
+        return known[key]
+
+    def _outputs(self, network, inputs, n_layers):
+        """Features of layers, deepest first."""
+        import torch
+
+        inputs = torch.from_numpy(inputs).to(device_of(network))
+        parameter = next(network.parameters(), inputs)
+        if inputs.is_floating_point():
+            inputs = inputs.to(parameter.dtype)
+        deepest_first = list(self.layers)[::-1][:n_layers]
+        return hooked_features(network, inputs, deepest_first, self.pool, self.precision)
+
+    def _decode(self, image, position):
+        return np.asarray(self.preprocess(read_image(image, position)))
+
+    def _space(self, network):
+        seen = self._decode(_test_picture(), 0)
+        preprocessed = blake2b(np.ascontiguousarray(seen), digest_size=16).hexdigest()
+        weights = f"{digest_weights(network)} {network} {list(self.layers)}"
+        return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {self.pool} {self.precision}"
+
+    def _passes(self, network, images, positions, n_layers):
+        import torch
+
+        def launch(inputs):
+            return torch.cat(self._outputs(network, inputs, n_layers), dim=1)
+
+        return decoded_batches(images, positions, self._decode, self.batch_size), launch
+
+
+def _test_picture():
+    """Noise, always the same."""
+    pixels = np.random.RandomState(0).randint(0, 256, (240, 320, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)

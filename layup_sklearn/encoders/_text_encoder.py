@@ -1,0 +1,237 @@
+"""Texts to multi-layer features of a frozen transformer."""
+
+import os
+from hashlib import blake2b
+
+import numpy as np
+from sklearn.utils._param_validation import HasMethods, StrOptions
+
+from ._feature_cache import FeatureCache
+from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
+from ._sample_error import SampleError, one_column
+from ._text_network import (
+    begins_with_class_token,
+    config_state,
+    import_transformers,
+    load_text_network,
+    text_features,
+    text_layer_sizes,
+    token_ids,
+    token_limit,
+    tokenizer_state,
+)
+from ._torch import find_device, weights_digest
+
+
+def as_text_list(X):
+    """Split a user's collection into texts.
+
+    Parameters
+    ----------
+    X : list, ndarray, pandas Series or one-column DataFrame
+
+    Returns
+    -------
+    texts : list of str
+
+    Raises
+    ------
+    ValueError
+        When X is no collection of texts, or is empty; names the first that is no text.
+    """
+    if isinstance(X, (str, bytes, dict)):
+        raise ValueError(f"X must be a collection of texts, got one {type(X).__name__}: use [X].")
+    if hasattr(X, "iloc"):
+        X = one_column(X, "texts")
+    elif not isinstance(X, (list, tuple)):
+        X = np.asarray(X)
+        if X.ndim == 2 and X.shape[1] == 1:
+            X = X[:, 0]
+        if X.ndim != 1:
+            raise ValueError(f"X of shape {X.shape} is no collection of texts: give one axis.")
+        X = X.tolist()
+    if len(X) == 0:
+        raise ValueError("X holds 0 text(s): at least one is needed.")
+    for position, text in enumerate(X):
+        if not isinstance(text, str):
+            raise SampleError(
+                position, f"is {text!r} of type {type(text).__name__}; texts are of type str."
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise SampleError(position, f"is no valid Unicode: {error}.") from error
+    return list(X)
+
+
+class TextEncoder(FrozenEncoder):
+    """Pooled hidden states of the last blocks of a frozen transformer for text.
+
+    Stateless: `fit` only loads the network and so checks the parameters. The network is
+    shared by clones and never part of the estimator: pickles hold parameters. Needs
+    transformers (extra ``text``).
+
+    Parameters
+    ----------
+    model : str or path, default="sentence-transformers/all-MiniLM-L6-v2"
+        Name of a model of Hugging Face transformers on the hub, or local folder.
+    n_layers : int, default=6
+        Number of last blocks. 6 is all of a network that has fewer; any other number that
+        is too large is an error.
+    pool : {"avg", "token"}, default="avg"
+        Mean over the tokens of the text, special ones among them; or class token.
+    layer_norm : bool, default=False
+        Standardise every layer's vector over its own features.
+    max_length : int, default=None
+        Tokens, special ones among them, after which a text is cut. None: the model's own.
+    device : str, default="auto"
+        "auto": CUDA, else MPS, else CPU.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the network's matrix products. "bfloat16" is faster on recent GPUs.
+    batch_size : int, default=64
+        Texts in one pass of the network; halved, with a warning, where memory runs out.
+    memory : FeatureCache, joblib.Memory, path or None, default=None
+        Where features are kept, one entry for each distinct text with all its layers: a
+        folder, for several processes and later runs, or a :class:`FeatureCache`, also in
+        memory.
+    verbose : int, default=0
+        1 shows a progress bar with texts per second.
+
+    Attributes
+    ----------
+    layer_sizes_ : list of int
+        Widths of the layers in the order of the columns: deepest first.
+
+    See Also
+    --------
+    LayUPClassifier : Learns from these features, task by task.
+    ImageEncoder : The same for images.
+
+    Notes
+    -----
+    With h_l(x, t) the hidden state of token t after block l, the row of text x is
+    [h_L, h_(L-1), ...], each a mean over t or the state of the first token. Texts of like
+    length share a batch. The hidden states are those that transformers gives: many
+    decoders apply their final norm to the last one.
+
+    Only the encoder of an encoder-decoder (T5, BART) is used.
+
+    References
+    ----------
+    .. [1] Ahrens, Lehmann, Lee, Wermter, "Read Between the Layers", TMLR 2024,
+       arXiv:2312.08888.
+    .. [2] Reimers, Gurevych, "Sentence-BERT", EMNLP 2019, arXiv:1908.10084.
+
+    Examples
+    --------
+    >>> from layup_sklearn import LayUPClassifier, TextEncoder
+    >>> encoder = TextEncoder("sentence-transformers/all-MiniLM-L6-v2", layer_norm=True)
+    >>> classifier = LayUPClassifier(encoder)
+    >>> texts, y = ["goal in the last minute", "rates were raised"], ["sport", "economy"]
+    >>> classifier.partial_fit(texts, y).predict(texts)  # doctest: +SKIP
+    array(['sport', 'economy'], dtype='<U7')
+    """
+
+    _parameter_constraints = {
+        "model": [str, os.PathLike],
+        "n_layers": [POSITIVE],
+        "pool": [StrOptions({"avg", "token"})],
+        "layer_norm": ["boolean"],
+        "max_length": [None, POSITIVE],
+        "device": [str],
+        "precision": [StrOptions({"float32", "bfloat16"})],
+        "batch_size": [POSITIVE],
+        "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
+        "verbose": ["verbose"],
+    }
+    _unit = "text"
+    _as_list = staticmethod(as_text_list)
+
+    def __init__(
+        self,
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        *,
+        n_layers=DEFAULT_LAYERS,
+        pool="avg",
+        layer_norm=False,
+        max_length=None,
+        device="auto",
+        precision="float32",
+        batch_size=64,
+        memory=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.n_layers = n_layers
+        self.pool = pool
+        self.layer_norm = layer_norm
+        self.max_length = max_length
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
+        self.memory = memory
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Compute features of texts.
+
+        Parameters
+        ----------
+        X : list, ndarray, pandas Series or one-column DataFrame
+            Texts of type str.
+
+        Returns
+        -------
+        features : ndarray of shape (n_texts, sum of `layer_sizes_`), float32
+            Deepest layer first.
+
+        Raises
+        ------
+        ValueError
+            For something that is no text; names its position.
+        """
+        return self._transform(X)
+
+    def _name(self):
+        return repr(os.fspath(self.model))
+
+    def _load(self):
+        import_transformers()
+        return load_text_network(self.model, find_device(self.device))
+
+    def _network(self):
+        self._validate_params()
+        tokenizer, network = self._load()
+        if self.pool == "token" and not begins_with_class_token(tokenizer):
+            raise ValueError(f"{self._name()} has no class token: use pool='avg'.")
+        token_limit(tokenizer, network, self.max_length, self._name())
+        return network
+
+    def _all_layer_sizes(self, network):
+        return text_layer_sizes(network)
+
+    def _space(self, network):
+        tokenizer, _ = self._load()
+        limit = token_limit(tokenizer, network, self.max_length, self._name())
+        parts = [weights_digest(network), config_state(network), tokenizer_state(tokenizer)]
+        return f"{' '.join(parts)} {limit} {self.pool} {self.precision}"
+
+    @staticmethod
+    def _key(space, text, position):
+        return blake2b(space.encode() + b"\0" + text.encode(), digest_size=16).digest()
+
+    def _passes(self, network, texts, positions, n_layers):
+        tokenizer, _ = self._load()
+        limit = token_limit(tokenizer, network, self.max_length, self._name())
+        longest_first = sorted(positions, key=lambda position: -len(texts[position]))
+
+        def batches():
+            for start in range(0, len(longest_first), self.batch_size):
+                batch = longest_first[start : start + self.batch_size]
+                yield batch, token_ids(tokenizer, [texts[i] for i in batch], limit)
+
+        def launch(ids):
+            pad = tokenizer.pad_token_id or 0
+            return text_features(network, ids, pad, n_layers, self.pool, self.precision)
+
+        return batches(), launch

@@ -1,0 +1,171 @@
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier, ModuleEncoder
+from layup_sklearn.encoders._network import import_timm
+
+timm = import_timm()
+import torch
+from torch import nn
+
+
+def preprocess(picture):
+    """Tensor of shape (3, 16, 16)."""
+    pixels = torch.tensor(np.asarray(picture.resize((16, 16))))
+    return pixels.permute(2, 0, 1) / 255
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3)
+        self.pair = nn.ModuleDict({"wide": nn.Conv2d(4, 6, 3), "unused": nn.Linear(1, 1)})
+        self.drop = nn.Dropout()
+        self.lstm = nn.LSTM(6, 5, batch_first=True)
+        self.head = nn.Linear(5, 7)
+        self.volume = nn.Identity()
+        self.calls = []
+
+    def forward(self, x):
+        self.calls.append(len(x))
+        x = self.drop(self.pair["wide"](self.stem(x).relu()))
+        self.volume(x[..., None])
+        x, _ = self.lstm(x.flatten(2).transpose(1, 2))
+        return self.head(x[:, -1])
+
+
+@pytest.fixture
+def module():
+    torch.manual_seed(0)
+    return Network()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (8, 20, 30, 3), dtype=np.uint8)
+
+
+LAYERS = ["stem", "pair.wide", "lstm", "head"]
+
+
+def test_every_kind_of_output_deepest_first(module, images):
+    features = ModuleEncoder(module, LAYERS, preprocess, batch_size=3).fit_transform(images)
+    x = torch.stack([preprocess(Image.fromarray(image)) for image in images])
+    module.eval()
+    with torch.inference_mode():
+        stem = module.stem(x)
+        wide = module.pair["wide"](stem.relu())
+        states, _ = module.lstm(wide.flatten(2).transpose(1, 2))
+        expected = [
+            module.head(states[:, -1]),
+            states.mean(1),
+            wide.mean((2, 3)),
+            stem.mean((2, 3)),
+        ]
+    assert_allclose(features, np.hstack(expected), rtol=1e-5, atol=1e-6)
+    assert features.dtype == np.float32
+
+
+def test_same_as_an_image_encoder(images):
+    plain = ImageEncoder("test_vit", pretrained=False, n_layers=3, image_size=32)
+    network = plain._network()
+    config = {**timm.data.resolve_model_data_config(network), "input_size": (3, 32, 32)}
+    layers = [f"blocks.{i}" for i in range(6)]
+    own = ModuleEncoder(
+        network,
+        layers,
+        timm.data.create_transform(**config, is_training=False),
+        n_layers=3,
+        pool="token",
+    )
+    assert_allclose(own.transform(images), plain.transform(images), rtol=1e-5, atol=1e-6)
+    for encoder in own, plain:
+        encoder.set_params(layer_norm=True, precision="bfloat16")
+    own.set_params(pool=lambda tokens: tokens[:, 1:].float().mean(1))
+    plain.set_params(pool="avg")
+    assert_allclose(own.transform(images), plain.transform(images), rtol=1e-3, atol=1e-3)
+
+
+def test_clones_share_the_module_and_pickles_carry_it(module, images):
+    encoder = ModuleEncoder(module, LAYERS, preprocess).set_output(transform="pandas")
+    twin = clone(encoder)
+    assert twin.module is module and twin is not encoder
+    assert list(twin.fit_transform(images).columns[:1]) == ["moduleencoder0"]
+    again = pickle.loads(pickle.dumps(encoder))
+    assert again.module is not module
+    assert_array_equal(again.transform(images), encoder.transform(images))
+
+
+def test_grid_search_with_a_cache_is_one_pass_an_image(module, images):
+    encoder = ModuleEncoder(module, LAYERS, preprocess, memory=FeatureCache()).fit()
+    module.calls.clear()
+    grid = {"encoder__n_layers": [1, 2, 4], "ridge": [0.1, 1.0]}
+    y = [0, 1] * 4
+    search = GridSearchCV(LayUPClassifier(encoder), grid, cv=2, error_score="raise").fit(images, y)
+    assert sum(module.calls) == 8
+    assert search.best_estimator_.encoder_.module is module
+
+
+def test_the_cache_knows_other_weights_and_other_preprocessing(module, images):
+    cache = FeatureCache()
+    encoder = ModuleEncoder(module, LAYERS, preprocess, memory=cache)
+    before = encoder.transform(images)
+    with torch.no_grad():
+        module.stem.weight.data *= 2
+    fresh = ModuleEncoder(module, LAYERS, preprocess)
+    assert_allclose(encoder.transform(images), fresh.transform(images), rtol=1e-5, atol=1e-6)
+    assert (encoder.transform(images) != before).any()
+    assert len(cache) == 16
+    encoder.set_params(preprocess=lambda picture: 2 * preprocess(picture)).transform(images)
+    assert len(cache) == 24
+    assert encoder.fingerprint() != fresh.fingerprint()
+    assert encoder.set_params(preprocess=preprocess).fingerprint() == fresh.fingerprint()
+
+
+def test_evaluation_mode_and_type_of_the_module(module, images):
+    features = ModuleEncoder(module.train(), LAYERS, preprocess).transform(images)
+    assert not module.drop.training
+    double = ModuleEncoder(module.double(), LAYERS, preprocess).transform(images)
+    assert double.dtype == np.float32
+    assert_allclose(double, features, rtol=1e-4, atol=1e-5)
+
+
+def torn(picture):
+    return np.zeros((3, 16, picture.width % 50), np.float32)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"layers": ["pair.wid"]}, "no layer 'pair.wid'. Did you mean 'pair.wide'"),
+        ({"layers": ["pair.unused"]}, "'pair.unused' takes no part"),
+        ({"layers": ["volume"]}, r"'volume' gives shape \(1, 6, 12, 12, 1\).* give a function"),
+        ({"pool": "token"}, "'pair.wide' gives shape .* give a function"),
+        ({"pool": lambda x: x.sum()}, "not \\(n_images, width\\)"),
+        ({"n_layers": 5}, "n_layers=5, but this ModuleEncoder has 4 layers"),
+        ({"module": None}, "'module' parameter"),
+        ({"preprocess": 1}, "'preprocess' parameter"),
+    ],
+)
+def test_bad_parameters(params, message, module):
+    with pytest.raises(ValueError, match=message):
+        ModuleEncoder(module, LAYERS, preprocess).set_params(**params).fit()
+
+
+def test_preprocessing_to_several_shapes_is_one_clear_error(module):
+    images = [np.zeros((20, width, 3), np.uint8) for width in (20, 20, 25)]
+    with pytest.raises(ValueError, match=r"X\[2\]: preprocessing gives shape \(3, 16, 25\), but"):
+        ModuleEncoder(module, ["stem"], torn).transform(images)
+
+
+def test_layers_that_are_read_leave_no_hooks(module, images):
+    ModuleEncoder(module, LAYERS, preprocess).transform(images)
+    with pytest.raises(ValueError):
+        ModuleEncoder(module, ["stem", "pair.unused"], preprocess).transform(images)
+    assert not any(layer._forward_hooks for layer in module.modules())
