@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from test_classifier import Layers, make_samples
 
 from layup_sklearn import ClassStatistics, LayUPClassifier
 from layup_sklearn._ridge import RidgeFactor
-
-from test_classifier import Layers, make_samples
 
 
 def dense_score(statistics, ridge, X):

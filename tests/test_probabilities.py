@@ -12,12 +12,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score
+from test_classifier import Layers, make_samples
 
 from layup_sklearn import ClassStatistics, LayUPClassifier
 from layup_sklearn._probabilities import label_probabilities
 from layup_sklearn._ridge import PRIOR_ERROR, RidgeFactor
-
-from test_classifier import Layers, make_samples
 
 
 def dense_noise_variance(X, y, ridge):
