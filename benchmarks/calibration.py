@@ -32,10 +32,8 @@ class Sums:
         self.ridge, self.coef = classifier.ridge_, classifier.coef_
         self.factor = RidgeFactor(classifier.statistics_, self.ridge)
         self.noise = self.factor.noise_variance(prior_error=PRIOR_ERROR)
-        self.mean_leverage = (
-            np.vdot(self.factor.whiten(self.gram), self.factor.whiten(np.eye(len(self.gram))))
-            / self.n
-        )
+        whiten, identity = self.factor.whiten, np.eye(len(self.gram))
+        self.mean_leverage = np.vdot(whiten(self.gram), whiten(identity)) / self.n
 
 
 def clipped(sums):
