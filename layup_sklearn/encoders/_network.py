@@ -211,7 +211,7 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     import torch
 
     takes = inspect.signature(network.forward_intermediates).parameters
-    tokens = {"return_prefix_tokens": True, "output_fmt": "NLC"}
+    tokens = {"return_prefix_tokens": pool == "token", "output_fmt": "NLC"}
     options = tokens if "return_prefix_tokens" in takes else {}
     with inference(images.device, precision):
         layers = network.forward_intermediates(
@@ -219,9 +219,9 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
         )
         pooled = []
         for layer in reversed(layers):
-            patches, prefix = layer if isinstance(layer, (tuple, list)) else (layer, None)
             if pool == "token":
+                _, prefix = layer
                 pooled.append(prefix[:, 0].float())
             else:
-                pooled.append(patches.float().mean(dim=1 if patches.ndim == 3 else (2, 3)))
+                pooled.append(layer.float().mean(dim=1 if layer.ndim == 3 else (2, 3)))
         return torch.cat(pooled, dim=1)

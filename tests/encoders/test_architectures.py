@@ -28,6 +28,7 @@ TABLE = [
     ("vit_base_patch32_clip_224", 64, BLOCKS, "NLC", 1, 0),
     ("vit_base_patch32_siglip_256", 64, BLOCKS, "NLC", 0, 0),
     ("vit_dwee_patch16_reg1_gap_256", 32, BLOCKS, "NLC", 0, 1),
+    ("vit_relpos_small_patch16_224", 32, BLOCKS, "NLC", 0, 0),
     ("eva02_tiny_patch14_224", 28, BLOCKS, "NLC", 1, 0),
     ("beit_base_patch16_224", 32, BLOCKS, "NLC", 1, 0),
     ("swin_tiny_patch4_window7_224", 64, SWIN, "NHWC", 0, 0),
