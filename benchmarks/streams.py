@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from layup_sklearn import ImageEncoder
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
 from . import datasets
@@ -35,7 +36,7 @@ class Stream:
     name : str
         "DATASET_NETWORK".
     layers : dict of str to list of ndarray
-        "token" (where the network has class tokens) and "avg": all layers, deepest first.
+        "token" (of images, where the network has class tokens) and "avg": all layers, deepest first.
     dataset : Dataset
         Without the samples themselves.
     """
@@ -100,14 +101,24 @@ def load(name, root):
     samples = [*dataset.train, *dataset.test]
     layers = {}
     for pool in ("token", "avg"):
-        try:
-            encoder.set_params(pool=pool).fit(samples)
-        except ValueError:  # no class tokens
+        if pool == "token" and not _has_class_token(encoder):
             continue
+        encoder.set_params(pool=pool).fit()
         features = encoder.transform(samples)
         layers[pool] = np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
     dataset.train = dataset.test = None
     return Stream(name, layers, dataset)
+
+
+def _has_class_token(encoder):
+    """One that is worth reading: MiniLM was trained for the mean of its tokens."""
+    if not isinstance(encoder, ImageEncoder):
+        return False
+    try:
+        encoder.set_params(pool="token").fit()
+    except ValueError:
+        return False
+    return True
 
 
 def each_stream(description):
