@@ -134,7 +134,7 @@ class RidgeFactor:
             means = count - np.cumsum(ones[:, np.newaxis] * Z, axis=0)[last]
             quad = quad - (means**2).sum(axis=-1) / left
             log_det = log_det + np.log(left / n)
-            n_free, n_targets = max(n - 1, 0), len(count) - 1
+            n_free, n_targets = max(n - 1, np.finfo(np.float64).eps), len(count) - 1
         quad = np.maximum(quad, n * np.finfo(np.float64).eps) + prior_error
         m = n_free * n_targets
         return -0.5 * (m * (np.log(2 * np.pi * quad / m) + 1) + n_targets * log_det)

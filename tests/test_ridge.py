@@ -213,3 +213,9 @@ def test_folds_are_the_brute_force_loop():
     assert_allclose(choice.scores, expected)
     best = max(expected, key=lambda candidate: candidate[2])
     assert (choice.n_features, choice.ridge) == best[:2]
+
+
+def test_weights_that_add_up_to_less_than_one_sample_have_an_evidence():
+    statistics = ClassStatistics.from_samples([[1.0], [2.0]], [0, 1], [0.3, 0.3])
+    factor = RidgeFactor(statistics, 1.0)
+    assert np.isfinite(factor.log_evidence())
