@@ -23,7 +23,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._ridge import RidgeFactor, choose_by_evidence, choose_by_folds
+from ._persistence import load_model, one_clear_error, save_model
+from ._ridge import RidgeChoice, RidgeFactor, choose_by_evidence, choose_by_folds
 from ._statistics import CHUNK_ROWS, ClassStatistics, union_of_labels, without_samples
 
 IN_PLACE_ROWS = 64  # from here on a copy of the sums costs little beside the update
@@ -314,6 +315,90 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             new = new.add_samples(features, y[rows], weight, overwrite=new is not old, sign=-1.0)
         vars(self).update(statistics_=without_samples(old, new), _solutions={})
         return self
+
+    def save(self, path):
+        """Write everything to one file, without pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            A file there is replaced in one step: whoever reads it, and whatever stops
+            this process, it is the old or the new one, whole.
+
+        Raises
+        ------
+        ValueError
+            When a parameter or the encoder is no number, string, array or encoder of this
+            package; pickle, joblib and skops take those.
+        OSError
+            When the file cannot be written; a file that was there stays.
+
+        Notes
+        -----
+        The file is in the safetensors format: one triangle of the Gram matrix, class sums
+        and counts as arrays, the rest as JSON in its metadata. The network of an encoder is
+        not part of it, only its name and what was learned on top.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from layup_sklearn import LayUPClassifier
+        >>> classifier = LayUPClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["no", "yes"])
+        >>> with TemporaryDirectory() as folder:
+        ...     classifier.save(f"{folder}/model.safetensors")
+        ...     again = LayUPClassifier.load(f"{folder}/model.safetensors")
+        >>> again.predict([[0.0, 2.0]])
+        array(['no'], dtype='<U3')
+        """
+        check_is_fitted(self)
+        choice = self._choice_by_folds
+        names = ("n_features_in_", "feature_names_in_", "encoder_")
+        fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        fitted["choice_by_folds"] = choice and [choice.ridge, choice.n_features, choice.scores]
+        model = {"parameters": self.get_params(deep=False), "fitted": fitted}
+        save_model(path, self.statistics_, model)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` has written.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        classifier : LayUPClassifier
+            As it was when it was saved. The network of an encoder is loaded when it is
+            first needed.
+
+        Raises
+        ------
+        ValueError
+            For a file that is truncated, damaged, foreign or of a newer format.
+        OSError
+            For a file that cannot be opened.
+        """
+        statistics, model = load_model(path)
+        with one_clear_error(path):
+            classifier, fitted = cls(**model["parameters"]), model["fitted"]
+            classifier._validate_params()
+            encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
+            if encoder is not None and not hasattr(encoder, "transform"):
+                raise ValueError(f"its fitted encoder is {encoder!r}.")
+            if choice is not None:
+                ridge, n_features, scores = choice
+                choice = RidgeChoice(ridge, n_features, None, scores)
+            for name in ("n_features_in_", "feature_names_in_"):
+                if name in fitted:
+                    setattr(classifier, name, fitted[name])
+            vars(classifier).update(
+                encoder_=encoder,
+                statistics_=statistics,
+                _choice_by_folds=choice,
+                _solutions={},
+            )
+        return classifier
 
     def decision_function(self, X):
         """Ridge scores, which approach 1 for the class and 0 for the others.

@@ -9,7 +9,8 @@ PACKAGE = Path(layup_sklearn.__file__).parent
 ALLOWED = {
     "_statistics": set(),
     "_ridge": {"_statistics"},
-    "_classifier": {"_statistics", "_ridge"},
+    "_persistence": {"_statistics"},
+    "_classifier": {"_statistics", "_ridge", "_persistence"},
 }
 
 
