@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
@@ -191,37 +192,30 @@ def test_modes_and_links_are_kept(tmp_path):
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
 
 
-def test_reading_while_another_thread_saves_and_a_third_learns(tmp_path):
-    path = tmp_path / "model"
-    classifier = LayUPClassifier().fit(X, y)
+def test_one_thread_saves_another_reads_and_a_third_learns(tmp_path):
+    path, sample = tmp_path / "model", np.full((1, 3), 2.0)
+    classifier = LayUPClassifier().fit(sample, [0])
     classifier.save(path)
-    errors, stop = [], threading.Event()
+    done = threading.Event()
 
     def save():
-        while not stop.is_set():
+        while not done.is_set():
             classifier.save(path)
 
     def read():
-        try:
-            while not stop.is_set():
-                statistics = LayUPClassifier.load(path).statistics_
-                assert_allclose(statistics.gram[0, 0], 1 + statistics.class_count.sum())
-        except Exception as error:
-            errors.append(error)
+        while not done.is_set():
+            statistics = LayUPClassifier.load(path).statistics_
+            assert_array_equal(statistics.gram, 4 * statistics.class_count[0])
+            assert_array_equal(statistics.class_sum, 2 * statistics.class_count[0])
 
-    ones = np.eye(5)[:1]
-    classifier = LayUPClassifier().fit(ones, [0]).partial_fit(ones, [0])
-    classifier.statistics_.joint_gram[0, 0] += 1
-    classifier.save(path)
-    threads = [threading.Thread(target=save), threading.Thread(target=read)]
-    for thread in threads:
-        thread.start()
-    for _ in range(300):
-        classifier.partial_fit(ones, [0])
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert not errors
+    with ThreadPoolExecutor() as pool:
+        others = [pool.submit(save), pool.submit(read)]
+        for _ in range(1000):
+            classifier.partial_fit(sample, [0])
+        done.set()
+    for other in others:
+        other.result()
+    assert classifier.statistics_.class_count == 1001
 
 
 KILL = """
@@ -289,7 +283,7 @@ def rewrite(path, metadata=None, **tensors):
 
 def test_a_truncated_file_is_refused_at_every_length(saved):
     whole = saved.read_bytes()
-    for length in [*range(0, 40), *range(40, len(whole), 37), len(whole) - 1]:
+    for length in [*range(40), *range(40, len(whole), 37), len(whole) - 1]:
         saved.write_bytes(whole[:length])
         with pytest.raises(ValueError, match="model.*cannot be loaded: .*truncated"):
             LayUPClassifier.load(saved)
@@ -307,7 +301,7 @@ def test_changed_bytes_are_an_error_or_a_model(seed, tmp_path_factory):
     path.write_bytes(whole)
     with np.errstate(all="ignore"):
         try:
-            LayUPClassifier.load(path).statistics_.gram
+            assert LayUPClassifier.load(path).statistics_.n_features == 2
         except ValueError as error:
             assert "cannot be loaded" in str(error)
 
