@@ -197,11 +197,11 @@ class ClassStatistics:
             chunk = slice(start, start + CHUNK_ROWS)
             ones = columns[chunk]
             rows = np.zeros((len(ones), len(joint_gram)), dtype=joint_gram.dtype)
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
                 rows[:, : self.n_features] = X[chunk]
-            rows[np.arange(len(ones)), ones] = 1
-            if sample_weight is not None:
-                rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
+                rows[np.arange(len(ones)), ones] = 1
+                if sample_weight is not None:
+                    rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
             syrk(sign, rows.T, beta=1.0, c=joint_gram, lower=1, overwrite_c=1)
         return self if overwrite else ClassStatistics(self.classes, joint_gram)
 
@@ -253,7 +253,7 @@ def without_samples(before, after):
     what it was: the rounding of fractional weights.
     """
     old, new = before.joint_gram.diagonal(), after.joint_gram.diagonal()
-    d, eps = before.n_features, np.finfo(old.dtype).eps
+    d, eps, tiny = before.n_features, np.finfo(old.dtype).eps, np.finfo(old.dtype).tiny
     count = new[d:].copy()
     count[(np.abs(count) <= np.sqrt(eps) * old[d:]) & (count != np.rint(count))] = 0
     if (count < 0).any():
@@ -266,7 +266,7 @@ def without_samples(before, after):
         raise ValueError(
             "No sample would be left: to forget everything, start anew with sklearn.base.clone."
         )
-    slack = max(1e5 * eps, 1e-8) * old
+    slack = max(1e5 * eps, 1e-8) * old + tiny
     possible = (new >= -slack).all()  # false for NaN, too
     if possible:
         shifted = np.array(after.joint_gram, dtype=np.float64, order="F")
