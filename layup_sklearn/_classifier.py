@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 from weakref import WeakKeyDictionary
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -24,9 +25,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._persistence import load_model, one_clear_error, save_model
 from ._probabilities import label_probabilities
-from ._ridge import PRIOR_ERROR, RidgeFactor, choose_by_evidence, choose_by_folds
-from ._statistics import CHUNK_ROWS, ClassStatistics, union_of_labels
+from ._ridge import PRIOR_ERROR, RidgeChoice, RidgeFactor, choose_by_evidence, choose_by_folds
+from ._statistics import CHUNK_ROWS, ClassStatistics, union_of_labels, without_samples
 
 IN_PLACE_ROWS = 64  # from here on a copy of the sums costs little beside the update
 
@@ -210,6 +212,198 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             with _restored_on_failure(self):
                 self._learn(X, y, declared, sample_weight, reset=True)
         return self
+
+    def merge(self, other):
+        """Add all that another classifier has learned.
+
+        Parameters
+        ----------
+        other : LayUPClassifier
+            Fitted on the same kind of features, in any place, on any labels.
+
+        Returns
+        -------
+        self : LayUPClassifier
+            As if it had learned the samples of both. The type of its sums stays, and so
+            does the choice made on folds.
+
+        Raises
+        ------
+        TypeError
+            When `other` is no LayUPClassifier.
+        ValueError
+            When the features are not the same: their number, their names or their
+            encoders. The estimator stays as it was.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> here, there = LayUPClassifier().fit(X[::2], y[::2]), LayUPClassifier()
+        >>> merged = here.merge(there.fit(X[1::2], y[1::2]))
+        >>> bool((merged.predict(X) == LayUPClassifier().fit(X, y).predict(X)).all())
+        True
+        """
+        check_is_fitted(self)
+        if not isinstance(other, LayUPClassifier):
+            raise TypeError(f"other must be a LayUPClassifier, got {type(other).__name__}.")
+        check_is_fitted(other)
+        if not _same_feature_space(self.encoder_, other.encoder_):
+            raise ValueError(
+                "The two classifiers cannot be merged: their encoders make different features "
+                f"({self.encoder_!r} and {other.encoder_!r}, as fitted)."
+            )
+        return self._merge(other)
+
+    def _merge(self, other):
+        names, other_names = (getattr(c, "feature_names_in_", None) for c in (self, other))
+        if names is not None and other_names is not None and not np.array_equal(names, other_names):
+            raise ValueError("The two classifiers cannot be merged: feature names should match.")
+        with np.errstate(over="ignore"):
+            statistics = self.statistics_ + other.statistics_
+        _check_finite(statistics.joint_gram.diagonal())
+        choice = self._choice_by_folds or other._choice_by_folds
+        vars(self).update(statistics_=statistics, _choice_by_folds=choice, _solutions={})
+        return self
+
+    def forget(self, X, y, sample_weight=None):
+        """Take samples out, as if they had never been learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            As it was learned.
+        y : array-like of shape (n_samples,)
+            As they were learned. Classes whose last sample goes leave `classes_`; those
+            that were declared and never seen stay.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As they were learned.
+
+        Returns
+        -------
+        self : LayUPClassifier
+
+        Raises
+        ------
+        ValueError
+            For samples that cannot have been learned, as far as the sums can tell, or when
+            none would be left; the estimator stays as it was.
+
+        Notes
+        -----
+        Removal is exact up to rounding errors relative to the sums before. What is refused:
+        labels that were never learned, more samples of a class than it has, and samples
+        without which [X, Y]'[X, Y] would not be positive semi-definite (one Cholesky
+        factorisation, with a tolerance of 1e-8 times its diagonal, 1e-2 in single
+        precision). An encoder that was fitted on the samples keeps what it took from them.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> classifier = LayUPClassifier().fit(X, y).forget(X[y > 4], y[y > 4])
+        >>> classifier.classes_
+        array([0, 1, 2, 3, 4])
+        """
+        check_is_fitted(self)
+        X, y, sample_weight, kept = self._check_samples(X, y, sample_weight, reset=False)
+        old = new = self.statistics_
+        unknown = np.setdiff1d(union_of_labels(old.classes, y), old.classes)
+        if len(unknown):
+            raise ValueError(
+                f"Label {unknown.tolist()[0]!r} was never learned and cannot be forgotten."
+            )
+        for rows, features in self._features(self.encoder_, X, old.n_features, kept):
+            weight = None if sample_weight is None else sample_weight[rows]
+            new = new.add_samples(features, y[rows], weight, overwrite=new is not old, sign=-1.0)
+        vars(self).update(statistics_=without_samples(old, new), _solutions={})
+        return self
+
+    def save(self, path):
+        """Write everything to one file, without pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            A file there is replaced in one step: whoever reads it, and whatever stops
+            this process, it is the old or the new one, whole.
+
+        Raises
+        ------
+        ValueError
+            When a parameter or the encoder is no number, string, array or encoder of this
+            package; pickle, joblib and skops take those.
+        OSError
+            When the file cannot be written; a file that was there stays.
+
+        Notes
+        -----
+        The file is in the safetensors format: one triangle of the Gram matrix, class sums
+        and counts as arrays, the rest as JSON in its metadata. The network of an encoder is
+        not part of it, only its name and what was learned on top.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from layup_sklearn import LayUPClassifier
+        >>> classifier = LayUPClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["no", "yes"])
+        >>> with TemporaryDirectory() as folder:
+        ...     classifier.save(f"{folder}/model.safetensors")
+        ...     again = LayUPClassifier.load(f"{folder}/model.safetensors")
+        >>> again.predict([[0.0, 2.0]])
+        array(['no'], dtype='<U3')
+        """
+        check_is_fitted(self)
+        choice = self._choice_by_folds
+        names = ("n_features_in_", "feature_names_in_", "encoder_")
+        fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        fitted["choice_by_folds"] = choice and [choice.ridge, choice.n_features, choice.scores]
+        model = {"parameters": self.get_params(deep=False), "fitted": fitted}
+        save_model(path, self.statistics_, model)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` has written.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        classifier : LayUPClassifier
+            As it was when it was saved. The network of an encoder is loaded when it is
+            first needed.
+
+        Raises
+        ------
+        ValueError
+            For a file that is truncated, damaged, foreign or of a newer format.
+        OSError
+            For a file that cannot be opened.
+        """
+        statistics, model = load_model(path)
+        with one_clear_error(path):
+            classifier, fitted = cls(**model["parameters"]), model["fitted"]
+            classifier._validate_params()
+            encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
+            if encoder is not None and not hasattr(encoder, "transform"):
+                raise ValueError(f"its fitted encoder is {encoder!r}.")
+            if choice is not None:
+                ridge, n_features, scores = choice
+                choice = RidgeChoice(ridge, n_features, None, scores)
+            for name in ("n_features_in_", "feature_names_in_"):
+                if name in fitted:
+                    setattr(classifier, name, fitted[name])
+            vars(classifier).update(
+                encoder_=encoder,
+                statistics_=statistics,
+                _choice_by_folds=choice,
+                _solutions={},
+            )
+        return classifier
 
     def decision_function(self, X):
         """Ridge scores, which approach 1 for the class and 0 for the others.
@@ -694,8 +888,18 @@ def _add_in_place(statistics, X, y, sample_weight):
         raise
 
 
+def _same_feature_space(encoder, other):
+    if encoder is other:
+        return True
+    if type(encoder) is not type(other):
+        return False
+    if hasattr(encoder, "fingerprint"):
+        return encoder.fingerprint() == other.fingerprint()
+    return joblib.hash(encoder) == joblib.hash(other)
+
+
 def _check_finite(squares):
-    if not np.isfinite(squares).all():
+    if not float(np.max(squares)) < 1e300:  # room for solving; true for NaN
         raise ValueError(
             "The features or sample weights are too large: sums of their squares overflow; "
             "rescale them."

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
 
@@ -59,7 +59,8 @@ class ClassStatistics:
 
     so that learning samples is one symmetric rank-k update, a new class is one more
     zero row, and an update is never half done. Records add and subtract like the
-    samples they stand for, in any order and any grouping, up to rounding.
+    samples they stand for, in any order and any grouping, up to rounding; the result
+    has the type of the left one.
 
     Examples
     --------
@@ -138,12 +139,13 @@ class ClassStatistics:
         return self.joint_gram.diagonal()[self.n_features :].copy()
 
     def with_classes(self, classes):
-        """The same sums over more classes, the new ones with zeros.
+        """The same sums over other classes, the new ones with zeros.
 
         Parameters
         ----------
-        classes : ndarray of shape (n_more_classes,)
-            Sorted, distinct, and among them all of ``self.classes``.
+        classes : ndarray of shape (n_other_classes,)
+            Sorted and distinct. Classes that are not among them are left out; their
+            samples stay in the Gram matrix.
 
         Returns
         -------
@@ -153,12 +155,13 @@ class ClassStatistics:
         if np.array_equal(classes, self.classes):
             return self
         d = self.n_features
-        wider = ClassStatistics.zeros(classes, d, self.joint_gram.dtype)
-        rows = d + np.searchsorted(classes, self.classes)
-        wider.joint_gram[:d, :d] = self.joint_gram[:d, :d]
-        wider.joint_gram[rows, :d] = self.joint_gram[d:, :d]
-        wider.joint_gram[rows, rows] = self.class_count
-        return wider
+        other = ClassStatistics.zeros(classes, d, self.joint_gram.dtype)
+        common = np.isin(self.classes, classes)
+        rows = d + np.searchsorted(classes, self.classes[common])
+        other.joint_gram[:d, :d] = self.joint_gram[:d, :d]
+        other.joint_gram[rows, :d] = self.joint_gram[d:, :d][common]
+        other.joint_gram[rows, rows] = self.class_count[common]
+        return other
 
     def add_samples(self, X, y, sample_weight=None, *, overwrite=False, sign=1.0):
         """Statistics with some samples more.
@@ -194,10 +197,11 @@ class ClassStatistics:
             chunk = slice(start, start + CHUNK_ROWS)
             ones = columns[chunk]
             rows = np.zeros((len(ones), len(joint_gram)), dtype=joint_gram.dtype)
-            rows[:, : self.n_features] = X[chunk]
-            rows[np.arange(len(ones)), ones] = 1
-            if sample_weight is not None:
-                rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
+            with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
+                rows[:, : self.n_features] = X[chunk]
+                rows[np.arange(len(ones)), ones] = 1
+                if sample_weight is not None:
+                    rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
             syrk(sign, rows.T, beta=1.0, c=joint_gram, lower=1, overwrite_c=1)
         return self if overwrite else ClassStatistics(self.classes, joint_gram)
 
@@ -214,5 +218,66 @@ class ClassStatistics:
                 "cannot be combined: they come from different feature spaces."
             )
         classes = union_of_labels(self.classes, other.classes)
-        left, right = self.with_classes(classes), other.with_classes(classes)
-        return ClassStatistics(classes, operation(left.joint_gram, right.joint_gram))
+        left, right = (part.with_classes(classes).joint_gram for part in (self, other))
+        return ClassStatistics(classes, operation(left, right, dtype=left.dtype))
+
+
+def without_samples(before, after):
+    """What is left of sums when samples were subtracted, if they can have been there.
+
+    Parameters
+    ----------
+    before, after : ClassStatistics
+        Sums over the same classes; the array of `after` is changed.
+
+    Returns
+    -------
+    ClassStatistics
+        `after` without the classes that lost their last sample.
+
+    Raises
+    ------
+    ValueError
+        When `after` are no sums of samples, or of none at all.
+
+    Notes
+    -----
+    Sums of samples of weight >= 0 are a positive semi-definite ``joint_gram``. With D
+    its diagonal before, and t = 1e-8 (1e-2 in single precision) well above the rounding
+    of the sums, this is tested by a Cholesky factorisation of ``after + t D``: every
+    removal of what was learned passes, and what fails cannot have been there. Not every
+    foreign row can be told: from positive definite sums any row of leverage
+    x' G^-1 x < 1 can be taken.
+
+    A count is zero when it is, or when it is no whole number and below sqrt(eps) times
+    what it was: the rounding of fractional weights.
+    """
+    old, new = before.joint_gram.diagonal(), after.joint_gram.diagonal()
+    d, eps, tiny = before.n_features, np.finfo(old.dtype).eps, np.finfo(old.dtype).tiny
+    count = new[d:].copy()
+    count[(np.abs(count) <= np.sqrt(eps) * old[d:]) & (count != np.rint(count))] = 0
+    if (count < 0).any():
+        short = np.argmin(count)
+        raise ValueError(
+            f"Class {before.classes.tolist()[short]!r} has samples of weight {old[d + short]:g}, fewer "
+            f"than the {old[d + short] - new[d + short]:g} to be forgotten."
+        )
+    if not count.any():
+        raise ValueError(
+            "No sample would be left: to forget everything, start anew with sklearn.base.clone."
+        )
+    slack = max(1e5 * eps, 1e-8) * old + tiny
+    possible = (new >= -slack).all()  # false for NaN, too
+    if possible:
+        shifted = np.array(after.joint_gram, dtype=np.float64, order="F")
+        shifted[np.diag_indices(len(new))] += np.where(old > 0, slack, 1)
+        (potrf,) = get_lapack_funcs(("potrf",), (shifted,))
+        possible = potrf(shifted, lower=1, clean=0, overwrite_a=1)[1] == 0
+    if not possible:
+        raise ValueError(
+            "These samples cannot have been learned: without them the Gram matrix would not be "
+            "positive semi-definite. Forget samples with the X, y and sample_weight they had."
+        )
+    diagonal = np.einsum("ii->i", after.joint_gram)
+    diagonal[:d], diagonal[d:] = np.maximum(new[:d], 0), count
+    return after.with_classes(after.classes[(count > 0) | (old[d:] == 0)])

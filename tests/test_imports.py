@@ -9,8 +9,10 @@ PACKAGE = Path(layup_sklearn.__file__).parent
 ALLOWED = {
     "_statistics": set(),
     "_ridge": {"_statistics"},
+    "_persistence": {"_statistics"},
     "_probabilities": set(),
-    "_classifier": {"_statistics", "_ridge", "_probabilities"},
+    "_classifier": {"_statistics", "_ridge", "_persistence", "_probabilities"},
+    "_parallel": {"_classifier"},
     "evaluation": set(),
 }
 

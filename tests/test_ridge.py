@@ -225,3 +225,9 @@ def test_single_samples_are_no_news_about_the_features():
     noise = np.random.default_rng(0).standard_normal((60, 3))
     with pytest.warns(UserWarning, match="highest at the largest ridge"):
         choose_by_evidence(ClassStatistics.from_samples(noise, np.arange(60) % 3), [3])
+
+
+def test_weights_that_add_up_to_less_than_one_sample_have_an_evidence():
+    statistics = ClassStatistics.from_samples([[1.0], [2.0]], [0, 1], [0.3, 0.3])
+    factor = RidgeFactor(statistics, 1.0)
+    assert np.isfinite(factor.log_evidence())

@@ -113,7 +113,7 @@ def _from_checkpoint(model, path):
     from timm.models import load_state_dict
 
     try:
-        state = load_state_dict(path)
+        state = load_state_dict(path, weights_only=True)
         network = timm.create_model(model, pretrained=False)
         own = network.state_dict()
         shapes = [[value.shape for value in part.values()] for part in (own, state)]

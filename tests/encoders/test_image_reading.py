@@ -1,3 +1,7 @@
+import struct
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,3 +179,93 @@ def test_decompression_bombs_are_refused(rgb, tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ValueError, match="big.png.*exceeds limit"):
         read_image(tmp_path / "big.png")
+
+
+def test_a_file_cut_at_any_place_is_named(rgb, tmp_path):
+    Image.fromarray(rgb).save(tmp_path / "whole.png")
+    content = (tmp_path / "whole.png").read_bytes()
+    for length in range(len(content) - 20):  # behind that there are checksums and an empty chunk
+        (tmp_path / "cut.png").write_bytes(content[:length])
+        with pytest.raises(ValueError, match=r"X\[1\]: cannot read the image .*cut.png"):
+            read_image(tmp_path / "cut.png", position=1)
+
+
+def test_the_content_counts_and_not_the_extension(rgb, tmp_path):
+    for name in ("image.jpg", "image.gif", "image.txt", "image"):
+        Image.fromarray(rgb).save(tmp_path / name, format="png")
+        assert_array_equal(pixels(tmp_path / name), rgb)
+    (tmp_path / "script.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (tmp_path / "page.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nquit\n")
+    for name in ("script.png", "page.jpg"):
+        with pytest.raises(ValueError, match=f"cannot read the image .*{name}"):
+            read_image(tmp_path / name)
+
+
+def test_a_small_file_that_claims_a_huge_picture_is_refused_before_it_is_unpacked(tmp_path):
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    data = (
+        chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10**6))) + chunk(b"IEND", b"")
+    )
+    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    with pytest.raises(ValueError, match="bomb.png.*decompression bomb"):
+        read_image(tmp_path / "bomb.png")
+    text = chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(10**8)))
+    small = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    data = (
+        chunk(b"IHDR", small) + text + chunk(b"IDAT", zlib.compress(bytes(4))) + chunk(b"IEND", b"")
+    )
+    (tmp_path / "text.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    with pytest.raises(ValueError, match="text.png.*too large"):
+        read_image(tmp_path / "text.png")
+
+
+ENTRY = struct.Struct("<HHII")  # tag, type, count, value or offset
+HOSTILE_EXIF = {
+    "orientation 99": ENTRY.pack(0x0112, 3, 1, 99),
+    "orientation 0": ENTRY.pack(0x0112, 3, 1, 0),
+    "orientation of two billion": ENTRY.pack(0x0112, 4, 1, 2**31),
+    "orientation as text": ENTRY.pack(0x0112, 2, 4, int.from_bytes(b"abc\0", "little")),
+    "orientation beyond the end": ENTRY.pack(0x0112, 3, 4000, 2**31),
+    "unknown type": ENTRY.pack(0x0112, 77, 1, 6),
+    "directory within itself": ENTRY.pack(0x8769, 4, 1, 8),
+    "endless array": ENTRY.pack(0x0112, 3, 2**32 - 1, 8),
+}
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_EXIF, "cut", "noise", "many entries"])
+@pytest.mark.parametrize("form", ["jpeg", "png"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_hostile_exif_is_an_error_or_ignored(rgb, tmp_path, name, form):
+    head = b"II*\0" + struct.pack("<I", 8)
+    if name == "cut":
+        exif = head[:6]
+    elif name == "noise":
+        exif = np.random.default_rng(0).bytes(3000)
+    elif name == "many entries":
+        exif = head + struct.pack("<H", 65535) + ENTRY.pack(0x0112, 3, 1, 6) * 2000
+    else:
+        exif = head + struct.pack("<H", 1) + HOSTILE_EXIF[name] + bytes(4)
+    path = tmp_path / f"image.{form}"
+    Image.fromarray(rgb).save(path, exif=b"Exif\0\0" + exif)
+    try:
+        assert pixels(path).shape in (rgb.shape, (10, 12, 3))
+    except ValueError as error:
+        assert "cannot read the image" in str(error)
+
+
+@pytest.mark.skipif(not hasattr(Path, "symlink_to"), reason="needs symbolic links")
+def test_links(rgb, tmp_path):
+    Image.fromarray(rgb).save(tmp_path / "image.png")
+    (tmp_path / "link.png").symlink_to("image.png")
+    assert_array_equal(pixels(tmp_path / "link.png"), rgb)
+    (tmp_path / "a.png").symlink_to("b.png")
+    (tmp_path / "b.png").symlink_to("a.png")
+    (tmp_path / "dangling.png").symlink_to("nowhere.png")
+    for name in ("a.png", "dangling.png"):
+        with pytest.raises(ValueError, match=rf"X\[3\]: cannot read the image .*{name}"):
+            read_image(tmp_path / name, position=3)

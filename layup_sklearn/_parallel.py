@@ -1,0 +1,132 @@
+"""One fit spread over processes or machines: sums of the shards, added up."""
+
+from contextlib import contextmanager
+from copy import copy
+from itertools import chain
+
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+from ._classifier import LayUPClassifier
+
+
+def parallel_fit(classifier, shards, n_jobs=None):
+    """Learn shards of data side by side, on top of what the classifier knows.
+
+    Parameters
+    ----------
+    classifier : LayUPClassifier
+        Fitted or not; fitted in place. An encoder that is not fitted yet is fitted on the
+        first shard.
+    shards : iterable
+        Each one (X, y) or (X, y, sample_weight), as for ``partial_fit``, or a function
+        without arguments that returns such a tuple, and is called where the shard is
+        learned. With an encoder for images, X may be a list of paths.
+    n_jobs : int, default=None
+        Shards learned at once. None: what ``joblib.parallel_config`` says, else 1.
+
+    Returns
+    -------
+    classifier : LayUPClassifier
+        As after one ``partial_fit`` on all shards together, in any order. With `cv`, the
+        choice made before stays.
+
+    Raises
+    ------
+    ValueError
+        For a shard that cannot be used; names its position. The classifier stays as it was.
+    RuntimeError
+        For any other failure while a shard is read or learned; likewise.
+
+    See Also
+    --------
+    LayUPClassifier.merge : Adds models that were fitted in different places.
+
+    Notes
+    -----
+    The sums of the union of samples are the sums of their sums: each worker fits a copy of
+    the classifier to its shard, with the encoder frozen, and sends back only its statistics,
+    which are added as they come. joblib's backends run it, loky's processes by default, so
+    ``joblib.parallel_config(backend="dask")`` (or "ray", "spark") spreads it over a cluster.
+    Shards given as functions travel as their code and arguments, and a shard whose worker dies
+    is done again where the backend does so, as Dask does.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from sklearn.datasets import make_classification
+    >>> from layup_sklearn import LayUPClassifier, parallel_fit
+    >>> shards = [partial(make_classification, random_state=i) for i in range(5)]
+    >>> classifier = parallel_fit(LayUPClassifier(), shards, n_jobs=2)
+    >>> classifier.statistics_.class_count.sum()
+    np.float64(500.0)
+    """
+    if not isinstance(classifier, LayUPClassifier):
+        raise TypeError(f"classifier must be a LayUPClassifier, got {type(classifier).__name__}.")
+    classifier._validate_params()
+    shards = iter(shards)
+    first = next(shards, None)
+    if first is None:
+        raise ValueError("shards is empty: there is nothing to learn.")
+    is_fitted = hasattr(classifier, "statistics_")
+    encoder = classifier.encoder_ if is_fitted else _fit_encoder(clone(classifier), first)
+    frozen = None if encoder is None else FrozenEstimator(encoder)
+    worker = clone(classifier).set_params(encoder=frozen, n_layers=None, ridge=1.0, cv=None)
+    total = copy(classifier) if is_fitted else None
+    tasks = (
+        delayed(_fit_shard)(worker, position, shard)
+        for position, shard in enumerate(chain([first], shards))
+    )
+    for position, part in _as_completed(n_jobs)(tasks):
+        with _named_shard(position):
+            total = part if total is None else total._merge(part)
+    parameters = classifier.get_params(deep=False)
+    fitted = {name: value for name, value in vars(total).items() if name not in parameters}
+    vars(classifier).update({**fitted, "encoder_": encoder})
+    return classifier
+
+
+def _fit_encoder(classifier, shard):
+    if classifier.encoder is None:
+        return None
+    with _named_shard(0):
+        X, y, *sample_weight = _read(shard)
+        X, y, _, _ = classifier._check_samples(X, y, *sample_weight or [None], reset=True)
+        return classifier._fit_encoder(X, y)
+
+
+def _fit_shard(worker, position, shard):
+    """What a worker sends back: a classifier without encoder."""
+    with _named_shard(position):
+        part = clone(worker).fit(*_read(shard))
+    part.encoder = part.encoder_ = None
+    return position, part
+
+
+def _read(shard):
+    shard = shard() if callable(shard) else shard
+    if not isinstance(shard, (tuple, list)) or len(shard) not in (2, 3):
+        raise ValueError(
+            "a shard is (X, y) or (X, y, sample_weight), or a function that returns such a tuple; "
+            f"got {type(shard).__name__}."
+        )
+    return shard
+
+
+@contextmanager
+def _named_shard(position):
+    try:
+        yield
+    except Exception as error:
+        kind = ValueError if isinstance(error, (TypeError, ValueError)) else RuntimeError
+        reason = str(error) or type(error).__name__
+        raise kind(f"Shard {position} cannot be learned: {reason}") from error
+
+
+def _as_completed(n_jobs):
+    """joblib.Parallel that yields results as they come, where its backend can."""
+    try:
+        return Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
+    except ValueError:
+        return Parallel(n_jobs, batch_size=1)

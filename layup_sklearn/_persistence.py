@@ -1,0 +1,258 @@
+"""Sums and what belongs to them in one file, without pickle.
+
+The file is in the safetensors format: any reader of it finds
+
+- ``gram_lower`` (n_features * (n_features + 1) / 2,): the lower triangle of the Gram matrix,
+  column by column; ``class_sum`` (n_classes, n_features); ``class_count`` (n_classes,);
+  arrays among the parameters and the fitted attributes of an encoder;
+- as metadata ``format`` ("layup_sklearn"), ``format_version``, ``package_version``, and in
+  JSON ``labels`` and ``model`` (parameters and small fitted attributes).
+
+A change of this layout that old versions cannot read raises FORMAT_VERSION; files of all
+earlier versions stay readable.
+"""
+
+import json
+import os
+import stat
+from contextlib import contextmanager
+from importlib import import_module
+from numbers import Integral, Real
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ._statistics import ClassStatistics
+
+FORMAT_VERSION = 1
+_STORED_TYPES = ("bool", *(f"{kind}{size}" for kind in ("int", "uint") for size in (8, 16, 32, 64)))
+_STORED_TYPES += ("float16", "float32", "float64")
+
+
+def save_model(path, statistics, model):
+    """Write a file that is put in place whole, or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+    statistics : ClassStatistics
+    model : dict
+        Parameters and attributes: numbers, strings, None, paths, arrays, encoders of this
+        package, and lists and dicts of them.
+
+    Raises
+    ------
+    ValueError
+        When `model` holds anything else.
+    OSError
+        When the file cannot be written.
+    """
+    arrays = {}
+    metadata = {
+        "format": __package__,
+        "format_version": str(FORMAT_VERSION),
+        "package_version": import_module(__package__).__version__,
+        "labels": json.dumps(_to_json(statistics.classes, "labels", None)),
+        "model": json.dumps(_to_json(model, "", arrays)),
+    }
+    arrays["gram_lower"] = pack_lower(statistics.joint_gram, statistics.n_features)
+    arrays["class_sum"] = statistics.class_sum
+    arrays["class_count"] = statistics.class_count
+    with _put_in_place(path) as temporary:
+        try:
+            save_file(arrays, temporary, metadata)
+        except SafetensorError as error:
+            raise OSError(f"{os.fspath(path)!r} could not be written: {error}") from error
+
+
+def load_model(path):
+    """Read a file through a memory map.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    statistics : ClassStatistics
+    model : dict
+        As it was given to `save_model`; tuples have become lists.
+
+    Raises
+    ------
+    ValueError
+        For a file that is damaged, foreign or of a newer format.
+    OSError
+        For a file that cannot be opened.
+    """
+    with open(path, "rb"):  # the usual OSError where it cannot be
+        pass
+    with one_clear_error(path), safe_open(path, framework="np") as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != __package__:
+            raise ValueError(f"it is a safetensors file, but no model of {__package__}.")
+        if int(metadata["format_version"]) > FORMAT_VERSION:
+            raise ValueError(
+                f"it was written by {__package__} {metadata['package_version']} in format "
+                f"{metadata['format_version']}, and this version knows formats up to "
+                f"{FORMAT_VERSION}: upgrade {__package__}."
+            )
+        return _read_statistics(file, metadata), _from_json(json.loads(metadata["model"]), file)
+
+
+@contextmanager
+def one_clear_error(path):
+    """Whatever is wrong with the content of a file becomes a ValueError that names it."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error} is missing.") from error
+    except SafetensorError as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} cannot be loaded: it is truncated, damaged or no model of "
+            f"{__package__} ({error})."
+        ) from error
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error}") from error
+
+
+def pack_lower(matrix, size):
+    """Lower triangle of the leading block, column by column.
+
+    Parameters
+    ----------
+    matrix : ndarray, at least (size, size)
+    size : int
+
+    Returns
+    -------
+    packed : ndarray of shape (size * (size + 1) / 2,)
+    """
+    packed = np.empty(size * (size + 1) // 2, matrix.dtype)
+    for column, part in enumerate(_columns(size)):
+        packed[part] = matrix[column:size, column]
+    return packed
+
+
+def _columns(size):
+    """Slices of the columns of a packed lower triangle."""
+    start = 0
+    for length in range(size, 0, -1):
+        yield slice(start, start + length)
+        start += length
+
+
+def _read_statistics(file, metadata):
+    classes = _from_json(json.loads(metadata["labels"]), file)
+    class_sum, count = file.get_tensor("class_sum"), file.get_tensor("class_count")
+    packed = file.get_slice("gram_lower")  # a memory map: its columns are copied once
+    n_classes, d = class_sum.shape
+    if (
+        not classes.shape == count.shape == (n_classes,)
+        or packed.get_shape() != [d * (d + 1) // 2]
+        or not class_sum.size
+        or class_sum.dtype not in (np.float32, np.float64)
+        or not (np.isfinite(class_sum).all() and np.isfinite(count).all() and (count >= 0).all())
+        or not np.array_equal(np.unique(classes), classes)
+    ):
+        raise ValueError("its arrays are not the sums of a model.")
+    statistics = ClassStatistics.zeros(classes, d, class_sum.dtype)
+    joint_gram = statistics.joint_gram
+    for column, part in enumerate(_columns(d)):
+        joint_gram[column:d, column] = packed[part]
+    joint_gram[d:, :d] = class_sum
+    np.einsum("ii->i", joint_gram)[d:] = count
+    return statistics
+
+
+def _to_json(value, name, arrays):
+    """JSON for a value; arrays of numbers go to the dict `arrays`, if there is one."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    for abstract, kind in ((np.bool_, bool), (Integral, int), (Real, float)):
+        if isinstance(value, abstract):
+            return kind(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        path = f"{name}." if name else ""
+        return {key: _to_json(item, path + key, arrays) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and (arrays is None or value.dtype.kind in "OSU"):
+        items = value.tolist()
+        if value.dtype.kind == "S":
+            items = [item.decode("latin-1") for item in items]
+        return {"@list": _to_json(items, name, None), "dtype": value.dtype.str}
+    if isinstance(value, np.ndarray) and value.dtype.name in _STORED_TYPES:
+        arrays[name] = np.asarray(value, order="C")
+        return {"@array": name}
+    if type(value) is _encoders().get(type(value).__name__):
+        fitted = {k: v for k, v in vars(value).items() if _is_fitted_name(k)}
+        parameters = value.get_params(deep=False)
+        if "memory" in parameters:  # of a cache, its folder
+            memory = parameters["memory"]
+            parameters["memory"] = getattr(memory, "location", memory)
+        return {
+            "@encoder": type(value).__name__,
+            "parameters": _to_json(parameters, f"{name}.parameters", arrays),
+            "fitted": _to_json(fitted, name, arrays),
+        }
+    raise ValueError(
+        f"{name}={value!r} cannot be saved: numbers, strings, None, arrays and encoders of "
+        f"{__package__} can. Use pickle, joblib or skops for this model, or ready features."
+    )
+
+
+def _from_json(value, file):
+    """The value of which `_to_json` made this JSON; arrays come from the file."""
+    if isinstance(value, list):
+        return [_from_json(item, file) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "@list" in value:
+        items, dtype = value["@list"], np.dtype(value["dtype"])
+        if dtype.kind not in "biufOSU":
+            raise ValueError(f"it holds labels of type {dtype}.")
+        if dtype.kind == "S":
+            items = [item.encode("latin-1") for item in items]
+        return np.array(items, dtype)
+    if "@array" in value:
+        return file.get_tensor(value["@array"])
+    if "@encoder" in value:
+        encoder = _encoders()[value["@encoder"]](**_from_json(value["parameters"], file))
+        fitted = {k: v for k, v in value["fitted"].items() if _is_fitted_name(k)}
+        vars(encoder).update(_from_json(fitted, file))
+        return encoder
+    return {key: _from_json(item, file) for key, item in value.items()}
+
+
+def _encoders():
+    """The only classes that a file can name."""
+    encoders = import_module(f"{__package__}.encoders")
+    named = {name: getattr(encoders, name) for name in encoders.__all__}
+    return {name: found for name, found in named.items() if hasattr(found, "transform")}
+
+
+def _is_fitted_name(name):
+    return name.endswith("_") and not name.startswith("_")
+
+
+@contextmanager
+def _put_in_place(path):
+    """A temporary path in the same folder, which takes the place of `path` in the end."""
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"The folder {folder!r} does not exist.")
+    with TemporaryDirectory(prefix=f".{name}.", dir=folder) as temporary_folder:
+        temporary = os.path.join(temporary_folder, name)
+        with open(temporary, "wb") as file:
+            mode = os.stat(path if os.path.exists(path) else file.fileno()).st_mode
+        yield temporary
+        os.chmod(temporary, stat.S_IMODE(mode))
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
