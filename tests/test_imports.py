@@ -11,7 +11,7 @@ ALLOWED = {
     "_ridge": {"_statistics"},
     "_persistence": {"_statistics"},
     "_classifier": {"_statistics", "_ridge", "_persistence"},
-    "_parallel": {"_classifier"},
+    "_parallel": {"_classifier", "_persistence"},
 }
 
 
