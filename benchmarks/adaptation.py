@@ -64,6 +64,8 @@ def make_encoder(root, method, seed):
         "checkpoint_path": dinov2_small(root / "downloads"),
         "image_size": IMAGE_SIZE,
         "n_layers": 6,
+        "pool": "token",
+        "layer_norm": False,
     }
     name = "vit_small_patch14_dinov2"
     if method == "frozen":

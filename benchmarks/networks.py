@@ -54,14 +54,18 @@ def minilm(folder):
 def _efficientnet(root):
     path = efficientnet_lite0()
     return ImageEncoder(
-        "tf_efficientnet_lite0", checkpoint_path=path, n_layers=5, image_size=112, pool="avg"
+        "tf_efficientnet_lite0", checkpoint_path=path, n_layers=5, image_size=112, layer_norm=False
     )
 
 
 def _dinov2(root):
     path = dinov2_small(root / "downloads")
     return ImageEncoder(
-        "vit_small_patch14_dinov2", checkpoint_path=path, n_layers=12, image_size=112
+        "vit_small_patch14_dinov2",
+        checkpoint_path=path,
+        n_layers=12,
+        image_size=112,
+        layer_norm=False,
     )
 
 
@@ -72,7 +76,7 @@ def _minilm(root):
 
 
 def _vit_base(tag):
-    return lambda root: ImageEncoder(f"vit_base_patch16_224.{tag}", n_layers=12)
+    return lambda root: ImageEncoder(f"vit_base_patch16_224.{tag}", n_layers=12, layer_norm=False)
 
 
 #: Encoders of all layers by name; each is a function of the folder for downloads and caches.

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ._classifier import LayUPClassifier
+from ._persistence import pack_sums, unpack_sums
 
 
 def parallel_fit(classifier, shards, n_jobs=None):
@@ -78,8 +79,9 @@ def parallel_fit(classifier, shards, n_jobs=None):
         delayed(_fit_shard)(worker, position, shard)
         for position, shard in enumerate(chain([first], shards))
     )
-    for position, part in _as_completed(n_jobs)(tasks):
+    for position, part, sums in _as_completed(n_jobs)(tasks):
         with _named_shard(position):
+            part.statistics_ = unpack_sums(**sums)
             total = part if total is None else total._merge(part)
     parameters = classifier.get_params(deep=False)
     fitted = {name: value for name, value in vars(total).items() if name not in parameters}
@@ -97,11 +99,12 @@ def _fit_encoder(classifier, shard):
 
 
 def _fit_shard(worker, position, shard):
-    """What a worker sends back: a classifier without encoder."""
+    """What a worker sends back: a classifier without encoder, and its sums."""
     with _named_shard(position):
         part = clone(worker).fit(*_read(shard))
-    part.encoder = part.encoder_ = None
-    return position, part
+        sums = {"classes": part.classes_, **pack_sums(part.statistics_)}
+    part.encoder = part.encoder_ = part.statistics_ = None
+    return position, part, sums
 
 
 def _read(shard):

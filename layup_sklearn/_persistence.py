@@ -2,9 +2,9 @@
 
 The file is in the safetensors format: any reader of it finds
 
-- ``gram_lower`` (n_features * (n_features + 1) / 2,): the lower triangle of the Gram matrix,
-  column by column; ``class_sum`` (n_classes, n_features); ``class_count`` (n_classes,);
-  arrays among the parameters and the fitted attributes of an encoder;
+- ``gram_lower``, the lower triangle of the Gram matrix as 64 blocks of columns (`blocks` says
+  how); ``class_sum`` (n_classes, n_features); ``class_count`` (n_classes,); arrays among the
+  parameters and the fitted attributes of an encoder;
 - as metadata ``format`` ("layup_sklearn"), ``format_version``, ``package_version``, and in
   JSON ``labels`` and ``model`` (parameters and small fitted attributes).
 
@@ -57,9 +57,7 @@ def save_model(path, statistics, model):
         "labels": json.dumps(_to_json(statistics.classes, "labels", None)),
         "model": json.dumps(_to_json(model, "", arrays)),
     }
-    arrays["gram_lower"] = pack_lower(statistics.joint_gram, statistics.n_features)
-    arrays["class_sum"] = statistics.class_sum
-    arrays["class_count"] = statistics.class_count
+    arrays.update(pack_sums(statistics))
     with _put_in_place(path) as temporary:
         try:
             save_file(arrays, temporary, metadata)
@@ -118,53 +116,103 @@ def one_clear_error(path):
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error}") from error
 
 
-def pack_lower(matrix, size):
-    """Lower triangle of the leading block, column by column.
+def blocks(size):
+    """Where the columns of a lower triangle lie in the file.
 
     Parameters
     ----------
-    matrix : ndarray, at least (size, size)
     size : int
+        Rows and columns of the matrix.
+
+    Yields
+    ------
+    rows, columns : slice
+        A block: some columns, from the diagonal entry of the first one down.
+    part : slice
+        Of the array in the file, which holds the block column by column.
+
+    Notes
+    -----
+    64 blocks of equal width (fewer when `size` is small) are few enough to be copied at the
+    speed of memory, and take 1.6 % more room than the bare triangle: the zeros above the
+    diagonal of each block.
+    """
+    width, start = -(-size // 64), 0
+    for first in range(0, size, width):
+        last = min(first + width, size)
+        stop = start + (last - first) * (size - first)
+        yield slice(first, size), slice(first, last), slice(start, stop)
+        start = stop
+
+
+def packed_size(size):
+    """Length of the array that holds the blocks of a lower triangle."""
+    return list(blocks(size))[-1][-1].stop
+
+
+def pack_sums(statistics):
+    """The sums as three arrays that take half the memory.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
 
     Returns
     -------
-    packed : ndarray of shape (size * (size + 1) / 2,)
+    arrays : dict
+        ``gram_lower``, ``class_sum`` and ``class_count``.
     """
-    packed = np.empty(size * (size + 1) // 2, matrix.dtype)
-    for column, part in enumerate(_columns(size)):
-        packed[part] = matrix[column:size, column]
-    return packed
+    d, joint_gram = statistics.n_features, statistics.joint_gram
+    gram_lower = np.empty(packed_size(d), joint_gram.dtype)
+    for rows, columns, part in blocks(d):
+        gram_lower[part] = joint_gram[rows, columns].ravel(order="F")
+    return {
+        "gram_lower": gram_lower,
+        "class_sum": statistics.class_sum,
+        "class_count": statistics.class_count,
+    }
 
 
-def _columns(size):
-    """Slices of the columns of a packed lower triangle."""
-    start = 0
-    for length in range(size, 0, -1):
-        yield slice(start, start + length)
-        start += length
+def unpack_sums(classes, gram_lower, class_sum, class_count):
+    """Undo `pack_sums`.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+    gram_lower : ndarray, or anything of which slices are arrays
+    class_sum : ndarray of shape (n_classes, n_features)
+    class_count : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    ClassStatistics
+    """
+    d = class_sum.shape[1]
+    statistics = ClassStatistics.zeros(classes, d, class_sum.dtype)
+    joint_gram = statistics.joint_gram
+    for rows, columns, part in blocks(d):
+        block = joint_gram[rows, columns]
+        block[...] = gram_lower[part].reshape(block.shape, order="F")
+    joint_gram[d:, :d] = class_sum
+    np.einsum("ii->i", joint_gram)[d:] = class_count
+    return statistics
 
 
 def _read_statistics(file, metadata):
     classes = _from_json(json.loads(metadata["labels"]), file)
     class_sum, count = file.get_tensor("class_sum"), file.get_tensor("class_count")
-    packed = file.get_slice("gram_lower")  # a memory map: its columns are copied once
+    gram_lower = file.get_slice("gram_lower")  # of a memory map: read block by block
     n_classes, d = class_sum.shape
     if (
         not classes.shape == count.shape == (n_classes,)
-        or packed.get_shape() != [d * (d + 1) // 2]
         or not class_sum.size
+        or gram_lower.get_shape() != [packed_size(d)]
         or class_sum.dtype not in (np.float32, np.float64)
         or not (np.isfinite(class_sum).all() and np.isfinite(count).all() and (count >= 0).all())
         or not np.array_equal(np.unique(classes), classes)
     ):
         raise ValueError("its arrays are not the sums of a model.")
-    statistics = ClassStatistics.zeros(classes, d, class_sum.dtype)
-    joint_gram = statistics.joint_gram
-    for column, part in enumerate(_columns(d)):
-        joint_gram[column:d, column] = packed[part]
-    joint_gram[d:, :d] = class_sum
-    np.einsum("ii->i", joint_gram)[d:] = count
-    return statistics
+    return unpack_sums(classes, gram_lower, class_sum, count)
 
 
 def _to_json(value, name, arrays):

@@ -12,7 +12,7 @@ ALLOWED = {
     "_persistence": {"_statistics"},
     "_probabilities": set(),
     "_classifier": {"_statistics", "_ridge", "_persistence", "_probabilities"},
-    "_parallel": {"_classifier"},
+    "_parallel": {"_classifier", "_persistence"},
     "evaluation": set(),
 }
 

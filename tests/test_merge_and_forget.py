@@ -261,7 +261,7 @@ def test_classifiers_of_images_are_merged():
     joint = LayUPClassifier(encoder, ridge=1.0).fit(images, [0, 1, 0, 1, 2, 1, 2, 1])
     assert_allclose(a.statistics_.gram, joint.statistics_.gram, rtol=1e-5)
     with pytest.raises(ValueError, match="different features"):
-        a.merge(LayUPClassifier(encoder.set_params(pool="avg")).fit(images, np.arange(8) % 2))
+        a.merge(LayUPClassifier(encoder.set_params(pool="token")).fit(images, np.arange(8) % 2))
 
 
 def test_choices_on_folds_survive():

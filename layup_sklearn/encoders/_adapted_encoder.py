@@ -291,7 +291,7 @@ device, precision, batch_size, memory, verbose
         random_state=None,
         n_layers=DEFAULT_LAYERS,
         pool="auto",
-        layer_norm=False,
+        layer_norm="auto",
         preprocessing="model",
         image_size=None,
         pretrained=True,

@@ -71,7 +71,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 features[rows] = values
         else:
             self._fill_through_cache(network, samples, features)
-        if self.layer_norm:
+        if self._normalises(network):
             for part in gen_batches(len(features), _ROWS):
                 for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
                     layer -= layer.mean(axis=1, keepdims=True)
@@ -89,8 +89,12 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         fingerprint : str
             Hexadecimal digest of the weights and all parameters that change features.
         """
-        space = f"{self._space(self._network())} {bool(self.layer_norm)}"
+        network = self._network()
+        space = f"{self._space(network)} {self._normalises(network)}"
         return blake2b(space.encode(), digest_size=16).hexdigest()
+
+    def _normalises(self, network):
+        return bool(self.layer_norm)
 
     def _layer_sizes(self, network):
         """Widths of the layers in use, deepest first."""

@@ -184,9 +184,24 @@ def pool_for(network, pool):
     -------
     pool : {"token", "avg"}
     """
-    if pool != "auto":
-        return pool
-    return "token" if has_class_token(network) else "avg"
+    return "avg" if pool == "auto" else pool
+
+
+def layer_norm_for(network, layer_norm):
+    """What "auto" layer norm is for a network: yes for layers of tokens, no for maps.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    layer_norm : {"auto", True, False}
+
+    Returns
+    -------
+    layer_norm : bool
+    """
+    if layer_norm != "auto":
+        return bool(layer_norm)
+    return "return_prefix_tokens" in inspect.signature(network.forward_intermediates).parameters
 
 
 def layer_features(network, images, n_layers, pool, precision="float32"):

@@ -24,7 +24,14 @@ import torch
 
 from layup_sklearn.encoders import _adapters
 
-OPTIONS = {"pretrained": False, "image_size": 32, "n_layers": 3, "device": "cpu"}
+OPTIONS = {
+    "pretrained": False,
+    "image_size": 32,
+    "n_layers": 3,
+    "pool": "token",
+    "layer_norm": False,
+    "device": "cpu",
+}
 PLAIN = ImageEncoder("test_vit", **OPTIONS)
 TINY = AdaptedImageEncoder("test_vit", epochs=2, random_state=0, **OPTIONS)
 METHODS = list(_adapters.ADAPTERS)

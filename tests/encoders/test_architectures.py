@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _network
-from layup_sklearn.encoders._network import has_class_token, import_timm, pool_for
+from layup_sklearn.encoders._network import import_timm
 
 timm = import_timm()
 import torch
@@ -86,7 +86,9 @@ def test_features_are_those_of_hooks(
     name, image_size, smaller, layout, n_class_tokens, n_registers, images, small_networks
 ):
     small_networks(smaller)
-    encoder = ImageEncoder(name, pretrained=False, image_size=image_size, device="cpu")
+    encoder = ImageEncoder(
+        name, pretrained=False, image_size=image_size, device="cpu", layer_norm=False
+    )
     network = encoder._network()
     torch.manual_seed(0)
     with torch.no_grad():  # layer scales of 1e-5 would make all layers alike
@@ -106,7 +108,10 @@ def test_features_are_those_of_hooks(
     else:
         with pytest.raises(ValueError, match=f"'{name}' has no class token: use pool='avg'"):
             clone(encoder).set_params(pool="token").transform(images)
-    pooled["auto"] = pooled["token" if n_class_tokens else "avg"]
+    pooled["auto"] = pooled["avg"]
+    normalised = clone(encoder).set_params(layer_norm="auto", n_layers=1).transform(images)
+    standard_deviation = normalised.std(axis=1)
+    assert np.allclose(standard_deviation, 1, atol=1e-3) == (layout == "NLC")
 
     assert any((a.shape != b.shape) or (a != b).any() for a, b in pairwise(outputs))
     for pool, layers in pooled.items():
@@ -132,12 +137,16 @@ def test_a_class_token_that_joins_after_the_layers_is_none(images, small_network
 
 def test_automatic_pooling_is_no_space_of_its_own():
     encoder = ImageEncoder("test_vit", pretrained=False)
-    assert pool_for(encoder._network(), "auto") == "token" and has_class_token(encoder._network())
     spaces = {
         pool: clone(encoder).set_params(pool=pool).fingerprint()
         for pool in ("auto", "token", "avg")
     }
-    assert spaces["auto"] == spaces["token"] != spaces["avg"]
+    assert spaces["auto"] == spaces["avg"] != spaces["token"]
+    spaces = {
+        layer_norm: clone(encoder).set_params(layer_norm=layer_norm).fingerprint()
+        for layer_norm in ("auto", True, False)
+    }
+    assert spaces["auto"] == spaces[True] != spaces[False]
 
 
 def test_six_layers_are_all_of_a_network_with_fewer(images):

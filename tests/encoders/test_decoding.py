@@ -9,7 +9,7 @@ from layup_sklearn.encoders import _image_encoder
 from layup_sklearn.encoders._decoding import decoded_batches
 from layup_sklearn.encoders._image_reading import ImageReadError
 
-TINY = ImageEncoder("test_vit", pretrained=False, image_size=32)
+TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
 
 
 def test_batches_come_whole_and_in_order():

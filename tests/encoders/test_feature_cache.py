@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _feature_cache, _image_encoder
 
-TINY = ImageEncoder("test_vit", pretrained=False, image_size=32)
+TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
 
 
 @pytest.fixture

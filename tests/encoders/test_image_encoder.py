@@ -17,7 +17,7 @@ from layup_sklearn.encoders._network import import_timm, load_network
 timm = import_timm()
 import torch
 
-TINY = ImageEncoder("test_vit", pretrained=False, image_size=32)
+TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
 
 
 @pytest.fixture(scope="module")

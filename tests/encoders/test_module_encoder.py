@@ -73,7 +73,9 @@ def test_every_kind_of_output_deepest_first(module, images):
 
 
 def test_same_as_an_image_encoder(images):
-    plain = ImageEncoder("test_vit", pretrained=False, n_layers=3, image_size=32)
+    plain = ImageEncoder(
+        "test_vit", pretrained=False, n_layers=3, image_size=32, pool="token", layer_norm=False
+    )
     network = plain._network()
     config = {**timm.data.resolve_model_data_config(network), "input_size": (3, 32, 32)}
     layers = [f"blocks.{i}" for i in range(6)]
