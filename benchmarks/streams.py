@@ -48,6 +48,8 @@ class Stream:
     def features(self, n_layers=None, pool="token", layer_norm=False):
         """(X_train, X_test) and the widths of their layers."""
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
+        if layer_norm == "auto":  # as in ImageEncoder and TextEncoder
+            layer_norm = "token" in self.layers
         X = np.hstack([_standardised(layer) for layer in layers] if layer_norm else layers)
         n_train = len(self.dataset.y_train)
         return X[:n_train], X[n_train:], [layer.shape[1] for layer in layers]

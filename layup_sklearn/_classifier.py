@@ -95,6 +95,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     See Also
     --------
     ImageEncoder : Multi-layer features of images.
+    parallel_fit : The same, spread over processes or machines.
     sklearn.linear_model.RidgeClassifier : The same model for one `fit` on all data.
 
     Notes

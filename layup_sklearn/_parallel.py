@@ -50,8 +50,9 @@ def parallel_fit(classifier, shards, n_jobs=None):
     the classifier to its shard, with the encoder frozen, and sends back only its statistics,
     which are added as they come. joblib's backends run it, loky's processes by default, so
     ``joblib.parallel_config(backend="dask")`` (or "ray", "spark") spreads it over a cluster.
-    Shards given as functions travel as their code and arguments, and a shard whose worker dies
-    is done again where the backend does so, as Dask does.
+    Functions travel as their code and arguments. A shard whose worker dies is learned again
+    where the backend sees to it, as Dask does. Each shard sends half a Gram matrix back: it
+    should hold many more samples than there are features.
 
     Examples
     --------
@@ -59,9 +60,9 @@ def parallel_fit(classifier, shards, n_jobs=None):
     >>> from sklearn.datasets import make_classification
     >>> from layup_sklearn import LayUPClassifier, parallel_fit
     >>> shards = [partial(make_classification, random_state=i) for i in range(5)]
-    >>> classifier = parallel_fit(LayUPClassifier(), shards, n_jobs=2)
-    >>> classifier.statistics_.class_count.sum()
-    np.float64(500.0)
+    >>> classifier = parallel_fit(LayUPClassifier(), shards)  # n_jobs=5 for all at once
+    >>> float(classifier.statistics_.class_count.sum())
+    500.0
     """
     if not isinstance(classifier, LayUPClassifier):
         raise TypeError(f"classifier must be a LayUPClassifier, got {type(classifier).__name__}.")

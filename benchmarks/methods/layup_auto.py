@@ -1,9 +1,10 @@
-"""LayUP as `layup`, the number of layers chosen by evidence, too."""
+"""LayUP as `layup`, the number of layers chosen by evidence among all."""
 
 from layup_sklearn import LayUPClassifier
 
 from ._layers import Layers
-from .layup import FEATURES  # noqa: F401
+
+FEATURES = {"pool": "avg", "layer_norm": "auto"}
 
 
 def make(sizes, seed):
