@@ -165,6 +165,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to learn; features are dense and finite.
         y : array-like of shape (n_samples,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -173,6 +174,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : LayUPClassifier
+            The same object, which knows these samples alone.
 
         Raises
         ------
@@ -189,6 +191,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to learn; features are dense and finite.
         y : array-like of shape (n_samples,)
             Labels; new ones are welcome at any call.
         classes : array-like of shape (n_classes,), default=None
@@ -200,6 +203,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : LayUPClassifier
+            The same object, which knows these samples and all earlier ones.
 
         Raises
         ------
@@ -284,6 +288,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : LayUPClassifier
+            The same object, without the samples.
 
         Raises
         ------
@@ -371,6 +376,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         path : str or path
+            A file that `save` has written.
 
         Returns
         -------
@@ -412,6 +418,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to score.
 
         Returns
         -------
@@ -442,6 +449,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label.
 
         Returns
         -------
@@ -459,6 +467,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label.
 
         Returns
         -------
@@ -503,6 +512,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to compare with those that were learned.
 
         Returns
         -------

@@ -50,6 +50,11 @@ class ClassStatistics:
         has no sample yet.
     n_features : int
 
+    See Also
+    --------
+    LayUPClassifier : Learns by adding to these sums, its ``statistics_``.
+    parallel_fit : Adds up the sums of shards.
+
     Notes
     -----
     With one-hot rows Y and sample weights on the diagonal of S, one matrix holds all::
@@ -90,12 +95,14 @@ class ClassStatistics:
         classes : array-like of shape (n_classes,)
             Labels, sorted and distinct.
         n_features : int
+            Width of the feature rows.
         dtype : {float64, float32}
             Type of the sums.
 
         Returns
         -------
         ClassStatistics
+            Over `classes`; every sum is zero.
         """
         size = n_features + len(classes)
         return cls(np.asarray(classes), np.zeros((size, size), dtype=dtype, order="F"))
@@ -107,13 +114,16 @@ class ClassStatistics:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Feature rows.
         y : array-like of shape (n_samples,)
+            Labels: numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None counts every row once.
 
         Returns
         -------
         ClassStatistics
+            Over the labels in `y`, in float64.
         """
         X = np.asarray(X)
         if sample_weight is not None:
@@ -173,6 +183,7 @@ class ClassStatistics:
         y : array-like of shape (n_samples,)
             Labels among ``self.classes``.
         sample_weight : ndarray of shape (n_samples,), default=None
+            Not negative; None counts every row once.
         overwrite : bool, default=False
             Add in place, to the array of this record, which is then returned itself:
             for the only holder of a record.
@@ -182,6 +193,7 @@ class ClassStatistics:
         Returns
         -------
         ClassStatistics
+            Over the same classes, of the same type.
         """
         y = np.asarray(y)
         if len(X) != len(y):

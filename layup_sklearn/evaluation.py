@@ -56,6 +56,12 @@ def class_incremental_tasks(
         When there are more tasks than classes, or `class_order` does not hold every label
         of `y_train` once.
 
+    See Also
+    --------
+    domain_incremental_tasks : Tasks of the same classes in a new domain each.
+    online_batches : Cuts tasks into small batches.
+    evaluate_continual : Learns tasks and measures what is still known.
+
     Examples
     --------
     >>> from layup_sklearn.evaluation import class_incremental_tasks
@@ -101,6 +107,19 @@ def domain_incremental_tasks(domain_train, domain_test, *, domains=None):
     ------
     ValueError
         When a domain has no training samples.
+
+    See Also
+    --------
+    class_incremental_tasks : Tasks of new classes each.
+    online_batches : Cuts tasks into small batches.
+    evaluate_continual : Learns tasks and measures what is still known.
+
+    Examples
+    --------
+    >>> from layup_sklearn.evaluation import domain_incremental_tasks
+    >>> tasks = domain_incremental_tasks(["photo", "sketch", "photo"], ["sketch", "photo"])
+    >>> [(train.tolist(), test.tolist()) for train, test in tasks]
+    [([0, 2], [1]), ([1], [0])]
     """
     domain_train, domain_test = column_or_1d(domain_train), column_or_1d(domain_test)
     domains = np.unique(domain_train) if domains is None else np.asarray(domains)
@@ -120,13 +139,31 @@ def online_batches(tasks, batch_size, *, random_state=None):
     Parameters
     ----------
     tasks : list of (train, test)
+        Index arrays, of the task makers here.
     batch_size : int
+        Training samples in a batch; the last one of a task may be smaller.
     random_state : int, RandomState instance or None, default=None
+        For the order of the samples within each task.
 
     Returns
     -------
     tasks : list of (batches, test)
         `batches` is a list of index arrays, one for each call of ``partial_fit``.
+
+    See Also
+    --------
+    class_incremental_tasks : Tasks of new classes each.
+    domain_incremental_tasks : Tasks of the same classes in a new domain each.
+    evaluate_continual : Learns tasks and measures what is still known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn.evaluation import online_batches
+    >>> tasks = [(np.arange(5), np.arange(2))]
+    >>> [(batches, test)] = online_batches(tasks, 2, random_state=0)
+    >>> [rows.tolist() for rows in batches]
+    [[2, 0], [1, 3], [4]]
     """
     rng = check_random_state(random_state)
     online = []
@@ -149,6 +186,19 @@ def average_accuracy(accuracy_matrix):
     accuracy : ndarray of shape (n_tasks,)
         A_t = mean over i <= t of R[t, i]: its last entry is the final accuracy, its mean
         the average accuracy of the field.
+
+    See Also
+    --------
+    forgetting : Mean loss since the best accuracy.
+    backward_transfer : Mean change since the task was learned.
+    ContinualResult : Holds the accuracy matrix of a stream, and all these scores.
+
+    Examples
+    --------
+    >>> from numpy import nan
+    >>> from layup_sklearn.evaluation import average_accuracy
+    >>> average_accuracy([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
+    array([0.75, 1.  , 0.75])
     """
     matrix = np.asarray(accuracy_matrix)
     return np.array([matrix[t, : t + 1].mean() for t in range(len(matrix))])
@@ -160,6 +210,8 @@ def forgetting(accuracy_matrix):
     Parameters
     ----------
     accuracy_matrix : array-like of shape (n_tasks, n_tasks)
+        R[t, i], the accuracy on the test samples of task i after learning task t; NaN where
+        it was not measured.
 
     Returns
     -------
@@ -168,6 +220,19 @@ def forgetting(accuracy_matrix):
         for incremental learning", ECCV 2018); 0.0 for one task. In a class-incremental
         stream it is above zero even where nothing is forgotten: later classes are more to
         be confused with.
+
+    See Also
+    --------
+    average_accuracy : Mean over the tasks learned so far.
+    backward_transfer : Mean change since the task was learned.
+    ContinualResult : Holds the accuracy matrix of a stream, and all these scores.
+
+    Examples
+    --------
+    >>> from numpy import nan
+    >>> from layup_sklearn.evaluation import forgetting
+    >>> forgetting([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
+    0.375
     """
     matrix = np.asarray(accuracy_matrix)
     if len(matrix) < 2:
@@ -181,12 +246,26 @@ def backward_transfer(accuracy_matrix):
     Parameters
     ----------
     accuracy_matrix : array-like of shape (n_tasks, n_tasks)
+        R[t, i], the accuracy on the test samples of task i after learning task t.
 
     Returns
     -------
     transfer : float
         Mean over i < T of R[T, i] - R[i, i] (Lopez-Paz and Ranzato, "Gradient episodic
         memory", NeurIPS 2017); 0.0 for one task.
+
+    See Also
+    --------
+    average_accuracy : Mean over the tasks learned so far.
+    forgetting : Mean loss since the best accuracy.
+    ContinualResult : Holds the accuracy matrix of a stream, and all these scores.
+
+    Examples
+    --------
+    >>> from numpy import nan
+    >>> from layup_sklearn.evaluation import backward_transfer
+    >>> backward_transfer([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
+    -0.25
     """
     matrix = np.asarray(accuracy_matrix)
     if len(matrix) < 2:
@@ -198,7 +277,7 @@ def backward_transfer(accuracy_matrix):
 class ContinualResult:
     """What a stream left behind.
 
-    Attributes
+    Parameters
     ----------
     accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
         R[t, i], accuracy on the test samples of task i after learning task t; NaN for i > t.
@@ -208,10 +287,33 @@ class ContinualResult:
         Seconds to learn each task, and to score all tasks so far.
     estimator : estimator
         Fitted on all tasks.
+
+    Attributes
+    ----------
     accuracy, weighted_accuracy : ndarray of shape (n_tasks,)
         After each task: mean over the tasks so far, and over their samples.
-    final_accuracy, average_accuracy, forgetting, backward_transfer : float
+    final_accuracy, average_accuracy : float
+        Last entry and mean of `accuracy`.
+    forgetting, backward_transfer : float
         See the functions of these names.
+
+    See Also
+    --------
+    evaluate_continual : Makes it.
+    AccuracyMatrixDisplay : Picture of its matrix.
+    AccuracyCurvesDisplay : Picture of the `accuracy` of several.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn.evaluation import ContinualResult
+    >>> matrix = np.array([[1.0, np.nan], [0.5, 1.0]])
+    >>> times = np.array([0.1, 0.1])
+    >>> result = ContinualResult(matrix, np.array([30, 10]), times, times, estimator=None)
+    >>> result.accuracy, result.weighted_accuracy
+    (array([1.  , 0.75]), array([1.   , 0.625]))
+    >>> result.final_accuracy, result.average_accuracy, result.forgetting
+    (0.75, 0.875, 0.5)
     """
 
     accuracy_matrix: np.ndarray
@@ -256,20 +358,33 @@ def evaluate_continual(estimator, tasks, X_train, y_train, X_test, y_test, *, ve
         all tasks: most of scikit-learn's classifiers need them.
     tasks : list of (train, test)
         Index arrays, of the task makers here; `train` may be a list of batches.
-    X_train, X_test : array-like of n_samples samples
-        Whatever the estimator takes.
-    y_train, y_test : array-like of shape (n_samples,)
+    X_train : array-like of n_train samples
+        Training samples; whatever the estimator takes.
+    y_train : array-like of shape (n_train,)
+        Labels of the training samples.
+    X_test : array-like of n_test samples
+        Test samples, of the same kind.
+    y_test : array-like of shape (n_test,)
+        Labels of the test samples.
     verbose : int, default=0
         1 shows a progress bar over the calls of ``partial_fit``.
 
     Returns
     -------
     result : ContinualResult
+        The accuracy matrix, what follows from it, times, and the fitted estimator.
 
     Raises
     ------
     ValueError
         For samples and labels of different numbers, or a task without test samples.
+
+    See Also
+    --------
+    class_incremental_tasks : Tasks of new classes each.
+    domain_incremental_tasks : Tasks of the same classes in a new domain each.
+    online_batches : Cuts tasks into small batches.
+    AccuracyMatrixDisplay : Picture of the result.
 
     Notes
     -----
@@ -341,6 +456,8 @@ class AccuracyMatrixDisplay:
     Parameters
     ----------
     accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
+        R[t, i], the accuracy on the test samples of task i after learning task t; NaN stays
+        blank.
     task_names : list of str, default=None
         None: 1, 2, ...
 
@@ -349,6 +466,11 @@ class AccuracyMatrixDisplay:
     ax_ : matplotlib Axes
     im_ : matplotlib AxesImage
     figure_ : matplotlib Figure
+
+    See Also
+    --------
+    evaluate_continual : Measures the matrix.
+    AccuracyCurvesDisplay : Mean accuracies of several methods.
 
     Examples
     --------
@@ -370,14 +492,18 @@ class AccuracyMatrixDisplay:
         Parameters
         ----------
         result : ContinualResult
+            Of :func:`evaluate_continual`.
         task_names : list of str, default=None
+            None: 1, 2, ...
         ax : matplotlib Axes, default=None
             None: of a new figure.
         cmap : str or matplotlib Colormap, default="viridis"
+            Colours, from the lowest accuracy (0.8 at most) to 1.
 
         Returns
         -------
         display : AccuracyMatrixDisplay
+            Drawn.
         """
         return cls(result.accuracy_matrix, task_names=task_names).plot(ax=ax, cmap=cmap)
 
@@ -389,10 +515,12 @@ class AccuracyMatrixDisplay:
         ax : matplotlib Axes, default=None
             None: of a new figure.
         cmap : str or matplotlib Colormap, default="viridis"
+            Colours, from the lowest accuracy (0.8 at most) to 1.
 
         Returns
         -------
         self : AccuracyMatrixDisplay
+            The same object.
         """
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure
@@ -425,6 +553,18 @@ class AccuracyCurvesDisplay:
     ax_ : matplotlib Axes
     lines_ : list of matplotlib Line2D
     figure_ : matplotlib Figure
+
+    See Also
+    --------
+    evaluate_continual : Measures the accuracies.
+    AccuracyMatrixDisplay : All accuracies of one result.
+
+    Examples
+    --------
+    >>> from layup_sklearn.evaluation import AccuracyCurvesDisplay
+    >>> display = AccuracyCurvesDisplay({"one run": [1.0, 0.9], "two": [[1.0, 0.8], [0.9, 0.7]]})
+    >>> [line.get_label() for line in display.plot().lines_]  # doctest: +SKIP
+    ['one run', 'two']
     """
 
     def __init__(self, curves):
@@ -437,11 +577,14 @@ class AccuracyCurvesDisplay:
         Parameters
         ----------
         results : dict of str to ContinualResult, or to a list of them
+            By name of the method; a list holds its runs, of equally many tasks.
         ax : matplotlib Axes, default=None
+            None: of a new figure.
 
         Returns
         -------
         display : AccuracyCurvesDisplay
+            Drawn.
         """
         curves = {
             name: np.array([run.accuracy for run in (runs if isinstance(runs, list) else [runs])])
@@ -460,6 +603,7 @@ class AccuracyCurvesDisplay:
         Returns
         -------
         self : AccuracyCurvesDisplay
+            The same object.
         """
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure

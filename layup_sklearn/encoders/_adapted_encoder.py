@@ -219,7 +219,7 @@ class AdaptedImageEncoder(ImageEncoder):
         gives the same features on one machine; on an accelerator up to the rounding
         of its kernels.
     n_layers, pool, layer_norm, preprocessing, image_size, pretrained, checkpoint_path, \
-device, precision, batch_size, memory, verbose
+device, precision, batch_size, memory, verbose : as in ImageEncoder
         See :class:`ImageEncoder`. `precision` and `batch_size` are those of `transform`;
         `memory` knows an adapted network from any other; `verbose` also shows the epochs.
 
@@ -337,6 +337,7 @@ device, precision, batch_size, memory, verbose
         Returns
         -------
         self : AdaptedImageEncoder
+            The same object, adapted.
 
         Raises
         ------

@@ -40,6 +40,11 @@ class FeatureCache:
     nbytes : int
         Size in bytes, on disk or in memory.
 
+    See Also
+    --------
+    ImageEncoder : Features of images; keeps them in its `memory`.
+    TextEncoder : Features of texts; likewise.
+
     Notes
     -----
     A SQLite database: each batch is one transaction, so a process that is killed leaves
@@ -75,12 +80,14 @@ class FeatureCache:
         Parameters
         ----------
         keys : list of bytes
+            Names that the entries were given in `put`.
         n_features : int
             Width that an entry must have.
 
         Returns
         -------
         rows : dict of bytes to ndarray of shape (n_features,), float32
+            By key; without those that are missing, damaged or of another width.
         """
         rows = {}
         with self._database() as database:
@@ -106,7 +113,9 @@ class FeatureCache:
         Parameters
         ----------
         keys : list of bytes
+            Names of the entries, one a row; an earlier entry of the name is replaced.
         rows : ndarray of shape (n_keys, n_features)
+            Features; a row that is not finite in the `dtype` of the cache is left out.
         """
         with np.errstate(over="ignore"):
             rows = rows.astype(self.dtype)
