@@ -132,8 +132,8 @@ class RidgeFactor:
             -2 log p = m (log(2 pi s^2) + 1) + (K - 1) (log det A - d log ridge + log(p / n))
 
         so that the means cost no factorisation of their own. Without them a few samples of
-        many classes say only that a small ridge fits the mean of the features. One class
-        alone has nothing but its mean: b = 0 there. MacKay (1992), "Bayesian
+        many classes are explained by the mean of the features, and the ridge comes out far
+        too large. One class alone has nothing but its mean: b = 0 there. MacKay (1992), "Bayesian
         interpolation"; Rasmussen and Williams (2006), sections 2.7 and 5.4.
         """
         noise, left, n_free, n_targets = self._residual(n_features, prior_error)
