@@ -103,6 +103,7 @@ def run(downloads, stream, split, seed, method):
         in_first = np.isin(y[~train], tasks[0])
         parts = {"all": right, "first task": right[in_first], "later tasks": right[~in_first]}
         result[f"{n_layers} layers"] = {name: 100 * part.mean() for name, part in parts.items()}
+        result[f"{n_layers} layers"]["right"] = "".join(map(str, right.astype(int)))
     return result
 
 
@@ -112,31 +113,50 @@ def frozen_features(downloads, stream):
     return make_encoder(downloads, "frozen", None).transform(list(images))
 
 
+def gain(run, frozen):
+    """Of the accuracy, with its standard error over the test images (paired)."""
+    right = [np.array(list(r.get("right", "")), dtype=float) for r in (run, frozen)]
+    change = f"{run['all'] - frozen['all']:+.1f}"
+    if not all(map(len, right)):
+        return change
+    difference = right[0] - right[1]
+    return f"{change} ± {100 * difference.std() / np.sqrt(len(difference)):.1f}"
+
+
 def table(results, report):
     report("| stream | task 1: classes, images | order | layers | " + " | ".join(METHODS) + " |")
     report("|---" * (len(METHODS) + 4) + "|")
     gains = {}
     for stream, split in STUDIES:
         for n_layers in (1, 6):
-            rows = []
             for seed in ORDERS:
                 runs = [results.get((stream, split, seed, method)) for method in METHODS]
                 if None in runs:
                     continue
-                rows.append([run[f"{n_layers} layers"]["all"] for run in runs])
                 size = f"{runs[0]['classes of task 1']}, {runs[0]['images of task 1']}"
-                cells = " | ".join(f"{value:.1f}" for value in rows[-1])
-                report(f"| {stream}, {split} | {size} | {seed} | {n_layers} | {cells} |")
-            gains.setdefault((split, n_layers), []).extend(rows)
-    report("\nGain over frozen features, mean and standard error over streams and orders:\n")
+                runs = [run[f"{n_layers} layers"] for run in runs]
+                values = [run["all"] for run in runs]
+                gains.setdefault((split, n_layers), []).append(np.subtract(values[1:], values[0]))
+                cells = [f"{run['all']:.1f} ({gain(run, runs[0])})" for run in runs[1:]]
+                report(
+                    f"| {stream}, {split} | {size} | {seed} | {n_layers} | {values[0]:.1f} | "
+                    f"{' | '.join(cells)} |"
+                )
+    report("\nGain over frozen features, mean over streams and orders (worst, best):\n")
     report("| task 1 | layers | runs | " + " | ".join(METHODS[1:]) + " |")
     report("|---" * (len(METHODS) + 2) + "|")
     for (split, n_layers), rows in sorted(gains.items()):
-        if len(rows) > 1:
-            gain = np.array(rows)[:, 1:] - np.array(rows)[:, :1]
-            error = gain.std(axis=0, ddof=1) / np.sqrt(len(rows))
-            cells = " | ".join(f"{m:+.1f} ± {e:.1f}" for m, e in zip(gain.mean(axis=0), error))
-            report(f"| {split} | {n_layers} | {len(rows)} | {cells} |")
+        cells = [f"{np.mean(g):+.1f} ({min(g):+.1f}, {max(g):+.1f})" for g in zip(*rows)]
+        report(f"| {split} | {n_layers} | {len(rows)} | {' | '.join(cells)} |")
+
+
+def load(target):
+    """Results of all runs that are there."""
+    results = {}
+    for path in target.glob("*.json"):
+        stream, split, seed, method = path.stem.split("-")
+        results[stream, split, int(seed), method] = json.loads(path.read_text())
+    return results
 
 
 def main(folder):
@@ -144,7 +164,6 @@ def main(folder):
     downloads, target = folder / "downloads", folder / "adaptation"
     downloads.mkdir(parents=True, exist_ok=True)
     target.mkdir(exist_ok=True)
-    results = {}
     for stream, split in STUDIES:
         for seed in ORDERS:
             for method in METHODS:
@@ -157,8 +176,7 @@ def main(folder):
                     print(
                         path.stem, f"{result['6 layers']['all']:.1f}", file=sys.stderr, flush=True
                     )
-                results[stream, split, seed, method] = json.loads(path.read_text())
-    table(results, print)
+    table(load(target), print)
 
 
 if __name__ == "__main__":
