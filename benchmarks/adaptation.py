@@ -9,6 +9,9 @@ Five class-incremental tasks, two class orders. The first task holds a fifth of 
 ("equal") or half of them ("half"). The network (DINOv2 ViT-S, 56 pixels, class tokens of the
 last six blocks) is left as it is or adapted to the first task for five epochs; then
 LayUPClassifier learns task by task. Accuracy on all classes after the last task, in %.
+
+SSF and VPT change the network at random before they learn. The control "untrained" inserts
+them with the same random numbers and learns nothing.
 """
 
 import json
@@ -24,7 +27,7 @@ from layup_sklearn import AdaptedImageEncoder, ImageEncoder, LayUPClassifier
 from .features import digits, emoji, fashion
 from .networks import dinov2_small
 
-METHODS = ["frozen", "adaptformer", "ssf", "vpt", "lora"]
+METHODS = ["adaptformer", "ssf", "vpt", "lora"]
 ORDERS = [0, 1]
 EPOCHS, IMAGE_SIZE, N_TASKS = 5, 56, 5
 
@@ -40,13 +43,28 @@ def digits_small(folder):
     return images[kept], y[kept], train[kept]
 
 
-STREAMS = {"fashion": fashion_small, "emoji": emoji, "digits": digits_small}
+def fashion_large(folder):
+    """The same training images, five times the test images."""
+    return fashion(folder, n_train=1000, n_test=5000)
+
+
+STREAMS = {
+    "fashion": fashion_small,
+    "emoji": emoji,
+    "digits": digits_small,
+    "fashion_large": fashion_large,
+}
 STUDIES = [
-    ("fashion", "half"),
-    ("emoji", "half"),
-    ("fashion", "equal"),
-    ("emoji", "equal"),
-    ("digits", "equal"),
+    ("fashion", "half", METHODS),
+    ("emoji", "half", METHODS),
+    ("fashion", "equal", METHODS),
+    ("emoji", "equal", METHODS),
+    ("digits", "equal", METHODS),
+    ("fashion_large", "half", ["ssf", "lora"]),
+    ("fashion", "untrained", ["ssf", "vpt"]),
+    ("emoji", "untrained", ["ssf", "vpt"]),
+    ("digits", "untrained", ["ssf", "vpt"]),
+    ("fashion_large", "untrained", ["ssf"]),
 ]
 
 
@@ -79,6 +97,8 @@ def run(downloads, stream, split, seed, method):
 
     start = time.perf_counter()
     encoder = make_encoder(downloads, method, seed)
+    if split == "untrained" and method != "frozen":
+        encoder.set_params(learning_rate=1e-12, epochs=1)
     encoder.fit([images[i] for i in first], y[first])
     adapted = time.perf_counter()
     frozen = method == "frozen"
@@ -124,30 +144,39 @@ def gain(run, frozen):
 
 
 def table(results, report):
-    report("| stream | task 1: classes, images | order | layers | " + " | ".join(METHODS) + " |")
-    report("|---" * (len(METHODS) + 4) + "|")
+    """Accuracy and gain over frozen features: one order of classes a row."""
+    report(
+        f"| stream, task 1 | classes, images | order | layers | frozen | {' | '.join(METHODS)} |"
+    )
+    report("|---" * (len(METHODS) + 5) + "|")
     gains = {}
-    for stream, split in STUDIES:
+    for stream, split, methods in STUDIES:
         for n_layers in (1, 6):
             for seed in ORDERS:
-                runs = [results.get((stream, split, seed, method)) for method in METHODS]
+                runs = [results.get((stream, split, seed, m)) for m in ["frozen", *methods]]
                 if None in runs:
                     continue
                 size = f"{runs[0]['classes of task 1']}, {runs[0]['images of task 1']}"
-                runs = [run[f"{n_layers} layers"] for run in runs]
-                values = [run["all"] for run in runs]
-                gains.setdefault((split, n_layers), []).append(np.subtract(values[1:], values[0]))
-                cells = [f"{run['all']:.1f} ({gain(run, runs[0])})" for run in runs[1:]]
+                frozen, *runs = [run[f"{n_layers} layers"] for run in runs]
+                cells = dict.fromkeys(METHODS, "")
+                for method, run in zip(methods, runs):
+                    cells[method] = f"{run['all']:.1f} ({gain(run, frozen)})"
+                    group = gains.setdefault((split, n_layers), {m: [] for m in METHODS})
+                    if stream != "fashion_large":  # it shares its training with "fashion"
+                        group[method].append(run["all"] - frozen["all"])
                 report(
-                    f"| {stream}, {split} | {size} | {seed} | {n_layers} | {values[0]:.1f} | "
-                    f"{' | '.join(cells)} |"
+                    f"| {stream}, {split} | {'' if split == 'untrained' else size} | {seed} | "
+                    f"{n_layers} | {frozen['all']:.1f} | {' | '.join(cells.values())} |"
                 )
     report("\nGain over frozen features, mean over streams and orders (worst, best):\n")
-    report("| task 1 | layers | runs | " + " | ".join(METHODS[1:]) + " |")
-    report("|---" * (len(METHODS) + 2) + "|")
-    for (split, n_layers), rows in sorted(gains.items()):
-        cells = [f"{np.mean(g):+.1f} ({min(g):+.1f}, {max(g):+.1f})" for g in zip(*rows)]
-        report(f"| {split} | {n_layers} | {len(rows)} | {' | '.join(cells)} |")
+    report("| task 1 | layers | runs | " + " | ".join(METHODS) + " |")
+    report("|---" * (len(METHODS) + 3) + "|")
+    for (split, n_layers), group in sorted(gains.items()):
+        cells = [
+            f"{np.mean(g):+.1f} ({min(g):+.1f}, {max(g):+.1f})" if g else "" for g in group.values()
+        ]
+        n_runs = max(map(len, group.values()))
+        report(f"| {split} | {n_layers} | {n_runs} | {' | '.join(cells)} |")
 
 
 def load(target):
@@ -164,9 +193,9 @@ def main(folder):
     downloads, target = folder / "downloads", folder / "adaptation"
     downloads.mkdir(parents=True, exist_ok=True)
     target.mkdir(exist_ok=True)
-    for stream, split in STUDIES:
+    for stream, split, methods in STUDIES:
         for seed in ORDERS:
-            for method in METHODS:
+            for method in ["frozen", *methods]:
                 path = target / f"{stream}-{split}-{seed}-{method}.json"
                 if not path.exists():
                     result = run(downloads, stream, split, seed, method)
