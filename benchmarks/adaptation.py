@@ -2,13 +2,16 @@
 
     python -m benchmarks.adaptation [FOLDER]
 
-Fetches what is not in FOLDER (benchmark_data) yet and writes one small JSON a run into
-FOLDER/adaptation; what is there already is not run again.
+Fetches what is not in FOLDER (benchmark_data) yet and writes one small JSON a
+run into FOLDER/adaptation; what is there already is not run again.
 
 Five class-incremental tasks, two class orders. The first task holds a fifth of the classes
 ("equal") or half of them ("half"). The network (DINOv2 ViT-S, 56 pixels, class tokens of the
 last six blocks) is left as it is or adapted to the first task for five epochs; then
 LayUPClassifier learns task by task. Accuracy on all classes after the last task, in %.
+
+SSF and VPT change the network at random before they learn. The control "untrained" inserts
+them with the same random numbers and learns nothing.
 """
 
 import json
@@ -24,7 +27,7 @@ from layup_sklearn import AdaptedImageEncoder, ImageEncoder, LayUPClassifier
 from .datasets import digits, emoji, fashion
 from .networks import dinov2_small
 
-METHODS = ["frozen", "adaptformer", "ssf", "vpt", "lora"]
+METHODS = ["adaptformer", "ssf", "vpt", "lora"]
 ORDERS = [0, 1]
 EPOCHS, IMAGE_SIZE, N_TASKS = 5, 56, 5
 
@@ -41,13 +44,20 @@ STREAMS = {
     "fashion": lambda root: samples(fashion.load(root, n_train=1000, n_test=1000)),
     "emoji": lambda root: samples(emoji.load(root)),
     "digits": lambda root: samples(digits.load(root), every=2),
+    # the same training images, five times the test images
+    "fashion_large": lambda root: samples(fashion.load(root, n_train=1000, n_test=5000)),
 }
 STUDIES = [
-    ("fashion", "half"),
-    ("emoji", "half"),
-    ("fashion", "equal"),
-    ("emoji", "equal"),
-    ("digits", "equal"),
+    ("fashion", "half", METHODS),
+    ("emoji", "half", METHODS),
+    ("fashion", "equal", METHODS),
+    ("emoji", "equal", METHODS),
+    ("digits", "equal", METHODS),
+    ("fashion_large", "half", ["ssf", "lora"]),
+    ("fashion", "untrained", ["ssf", "vpt"]),
+    ("emoji", "untrained", ["ssf", "vpt"]),
+    ("digits", "untrained", ["ssf", "vpt"]),
+    ("fashion_large", "untrained", ["ssf"]),
 ]
 
 
@@ -81,6 +91,8 @@ def run(root, stream, split, seed, method):
 
     start = time.perf_counter()
     encoder = make_encoder(root, method, seed)
+    if split == "untrained" and method != "frozen":
+        encoder.set_params(learning_rate=1e-12, epochs=1)
     encoder.fit([images[i] for i in first], y[first])
     adapted = time.perf_counter()
     frozen = method == "frozen"
@@ -105,6 +117,7 @@ def run(root, stream, split, seed, method):
         in_first = np.isin(y[~train], tasks[0])
         parts = {"all": right, "first task": right[in_first], "later tasks": right[~in_first]}
         result[f"{n_layers} layers"] = {name: 100 * part.mean() for name, part in parts.items()}
+        result[f"{n_layers} layers"]["right"] = "".join(map(str, right.astype(int)))
     return result
 
 
@@ -114,41 +127,68 @@ def frozen_features(root, stream):
     return make_encoder(root, "frozen", None).transform(images)
 
 
+def gain(run, frozen):
+    """Of the accuracy, with its standard error over the test images (paired)."""
+    right = [np.array(list(r.get("right", "")), dtype=float) for r in (run, frozen)]
+    change = f"{run['all'] - frozen['all']:+.1f}"
+    if not all(map(len, right)):
+        return change
+    difference = right[0] - right[1]
+    return f"{change} ± {100 * difference.std() / np.sqrt(len(difference)):.1f}"
+
+
 def table(results, report):
-    report("| stream | task 1: classes, images | order | layers | " + " | ".join(METHODS) + " |")
-    report("|---" * (len(METHODS) + 4) + "|")
+    """Accuracy and gain over frozen features: one order of classes a row."""
+    report(
+        f"| stream, task 1 | classes, images | order | layers | frozen | {' | '.join(METHODS)} |"
+    )
+    report("|---" * (len(METHODS) + 5) + "|")
     gains = {}
-    for stream, split in STUDIES:
+    for stream, split, methods in STUDIES:
         for n_layers in (1, 6):
-            rows = []
             for seed in ORDERS:
-                runs = [results.get((stream, split, seed, method)) for method in METHODS]
+                runs = [results.get((stream, split, seed, m)) for m in ["frozen", *methods]]
                 if None in runs:
                     continue
-                rows.append([run[f"{n_layers} layers"]["all"] for run in runs])
                 size = f"{runs[0]['classes of task 1']}, {runs[0]['images of task 1']}"
-                cells = " | ".join(f"{value:.1f}" for value in rows[-1])
-                report(f"| {stream}, {split} | {size} | {seed} | {n_layers} | {cells} |")
-            gains.setdefault((split, n_layers), []).extend(rows)
-    report("\nGain over frozen features, mean and standard error over streams and orders:\n")
-    report("| task 1 | layers | runs | " + " | ".join(METHODS[1:]) + " |")
-    report("|---" * (len(METHODS) + 2) + "|")
-    for (split, n_layers), rows in sorted(gains.items()):
-        if len(rows) > 1:
-            gain = np.array(rows)[:, 1:] - np.array(rows)[:, :1]
-            error = gain.std(axis=0, ddof=1) / np.sqrt(len(rows))
-            cells = " | ".join(f"{m:+.1f} ± {e:.1f}" for m, e in zip(gain.mean(axis=0), error))
-            report(f"| {split} | {n_layers} | {len(rows)} | {cells} |")
+                frozen, *runs = [run[f"{n_layers} layers"] for run in runs]
+                cells = dict.fromkeys(METHODS, "")
+                for method, run in zip(methods, runs):
+                    cells[method] = f"{run['all']:.1f} ({gain(run, frozen)})"
+                    group = gains.setdefault((split, n_layers), {m: [] for m in METHODS})
+                    if stream != "fashion_large":  # it shares its training with "fashion"
+                        group[method].append(run["all"] - frozen["all"])
+                report(
+                    f"| {stream}, {split} | {'' if split == 'untrained' else size} | {seed} | "
+                    f"{n_layers} | {frozen['all']:.1f} | {' | '.join(cells.values())} |"
+                )
+    report("\nGain over frozen features, mean over streams and orders (worst, best):\n")
+    report("| task 1 | layers | runs | " + " | ".join(METHODS) + " |")
+    report("|---" * (len(METHODS) + 3) + "|")
+    for (split, n_layers), group in sorted(gains.items()):
+        cells = [
+            f"{np.mean(g):+.1f} ({min(g):+.1f}, {max(g):+.1f})" if g else "" for g in group.values()
+        ]
+        n_runs = max(map(len, group.values()))
+        report(f"| {split} | {n_layers} | {n_runs} | {' | '.join(cells)} |")
+
+
+def load(target):
+    """Results of all runs that are there."""
+    results = {}
+    for path in target.glob("*.json"):
+        stream, split, seed, method = path.stem.split("-")
+        results[stream, split, int(seed), method] = json.loads(path.read_text())
+    return results
 
 
 def main(root="benchmark_data"):
     root = Path(root)
     target = root / "adaptation"
     target.mkdir(parents=True, exist_ok=True)
-    results = {}
-    for stream, split in STUDIES:
+    for stream, split, methods in STUDIES:
         for seed in ORDERS:
-            for method in METHODS:
+            for method in ["frozen", *methods]:
                 path = target / f"{stream}-{split}-{seed}-{method}.json"
                 if not path.exists():
                     result = run(root, stream, split, seed, method)
@@ -158,8 +198,7 @@ def main(root="benchmark_data"):
                     print(
                         path.stem, f"{result['6 layers']['all']:.1f}", file=sys.stderr, flush=True
                     )
-                results[stream, split, seed, method] = json.loads(path.read_text())
-    table(results, print)
+    table(load(target), print)
 
 
 if __name__ == "__main__":
