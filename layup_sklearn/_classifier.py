@@ -63,9 +63,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         call's largest class; where not even two folds can be made, the earlier choice
         stands. ``cv=4, ridges=PAPER_RIDGES`` is the procedure of the paper.
     dtype : {"float64", "float32"}, default="float64"
-        Type of the sums. "float32" halves their memory and about halves the time of a
-        call; sums over n samples then carry a relative error of about 1e-7 * sqrt(n). On
-        seven real streams it changed not one predicted label.
+        Type of the sums. "float32" halves their memory and the time of the update; the
+        choice of the ridge and the solution are in double precision all the same. Sums over
+        n samples then carry a relative error of about 1e-7 * sqrt(n). On seven real streams
+        it changed not one predicted label.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Images per second of ``ImageEncoder.transform`` against the bare network.
 
-    python -m benchmarks.speed.extraction [device]
+    python -m benchmarks.speed.extraction [device] [repeats]
 
 The bare network is the same ``timm`` model's ``forward_features`` on ready tensors, in
 batches of 32, on the same device and in the same precision. Every repeat runs the bare
@@ -24,11 +24,11 @@ from PIL import Image
 
 from layup_sklearn import ImageEncoder
 
-BATCH, REPEATS = 32, 5
+BATCH = 32
 CASES = [
     # model, side, n_images, precision, devices
     ("vit_small_patch16_224", 112, 256, "float32", ("cpu", "cuda")),
-    ("vit_base_patch16_224", 224, 64, "float32", ("cpu",)),
+    ("vit_base_patch16_224", 224, 32, "float32", ("cpu",)),
     ("vit_base_patch16_224", 224, 2048, "float32", ("cuda",)),
     ("vit_base_patch16_224", 224, 2048, "bfloat16", ("cuda",)),
 ]
@@ -81,7 +81,7 @@ def photos(folder, n_images):
     return paths
 
 
-def measure(model, side, n_images, precision, device, folder):
+def measure(model, side, n_images, precision, device, folder, repeats):
     encoder = ImageEncoder(
         model, pretrained=False, image_size=side, n_layers=6, batch_size=BATCH,
         precision=precision, device=device,
@@ -94,7 +94,7 @@ def measure(model, side, n_images, precision, device, folder):
     speeds = []
     bare(network, tensors[: 2 * BATCH], precision)
     encoder.transform(arrays[:BATCH])
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for form, images in (("arrays", arrays), ("JPEG files", files)):
             times = [seconds(bare, network, tensors, precision)]
             ours = seconds(encoder.transform, images)
@@ -104,13 +104,15 @@ def measure(model, side, n_images, precision, device, folder):
     return median(speeds), *(median(values) for values in ratios.values())
 
 
-def main(device="cpu"):
+def main(device="cpu", repeats=5):
     torch.set_float32_matmul_precision("high")  # TF32 on GPUs that have it
     print("model                  side  precision  bare images/s  from arrays  from JPEG files")
     for model, side, n_images, precision, devices in CASES:
         if device in devices:
             with tempfile.TemporaryDirectory() as folder:
-                speed, *ratios = measure(model, side, n_images, precision, device, Path(folder))
+                speed, *ratios = measure(
+                    model, side, n_images, precision, device, Path(folder), int(repeats)
+                )
             print(
                 f"{model:22} {side:4d}  {precision:9}  {speed:13.1f}  {ratios[0]:11.2f}  "
                 f"{ratios[1]:15.2f}",
