@@ -200,7 +200,7 @@ class ImageEncoder(FrozenEncoder):
 
     def _space(self, network):
         preprocess, mean, std = self._preprocessing(network)
-        pool = pool_for(network, self.pool)
+        pool = pool_for(self.pool)
         weights = f"{network.pretrained_cfg.get('architecture')} {weights_digest(network)}"
         return f"{weights} {preprocess} {mean} {std} {pool} {self.precision}"
 
@@ -208,7 +208,7 @@ class ImageEncoder(FrozenEncoder):
         import torch
 
         preprocess, mean, std = self._preprocessing(network)
-        pool, device = pool_for(network, self.pool), device_of(network)
+        pool, device = pool_for(self.pool), device_of(network)
 
         def decode(image, position):
             return np.asarray(preprocess(read_image(image, position)))

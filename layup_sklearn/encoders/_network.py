@@ -172,12 +172,11 @@ def has_class_token(network):
     return "return_prefix_tokens" in takes and getattr(network, "cls_token", None) is not None
 
 
-def pool_for(network, pool):
-    """What "auto" pooling is for a network.
+def pool_for(pool):
+    """What "auto" pooling is.
 
     Parameters
     ----------
-    network : torch.nn.Module
     pool : {"auto", "token", "avg"}
 
     Returns
