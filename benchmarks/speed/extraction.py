@@ -7,10 +7,14 @@ batches of 32, on the same device and in the same precision. Every repeat runs t
 network before and after each form of the images; the ratio is to their mean. Random
 weights: speed does not depend on them.
 
+Then the bare networks of convolutions as timm makes them against channels-last, as
+``ImageEncoder`` lays them out on the CPU.
+
 Then the peak memory of one call, without the returned features, for 1,000 and 20,000 images
 in a memory map, each in a process of its own (a small network).
 """
 
+import copy
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,7 @@ import torch
 from PIL import Image
 
 from layup_sklearn import ImageEncoder
+from layup_sklearn.encoders._network import import_timm
 
 BATCH = 32
 CASES = [
@@ -32,7 +37,12 @@ CASES = [
     ("vit_base_patch16_224", 224, 2048, "float32", ("cuda",)),
     ("vit_base_patch16_224", 224, 2048, "bfloat16", ("cuda",)),
 ]
-
+MAPS = [
+    ("tf_efficientnet_lite0", 112),
+    ("resnet50", 112),
+    ("mobilenetv3_large_100", 112),
+    ("convnext_tiny", 112),
+]
 
 MEMORY = """
 import resource, sys
@@ -104,6 +114,16 @@ def measure(model, side, n_images, precision, device, folder, repeats):
     return median(speeds), *(median(values) for values in ratios.values())
 
 
+def channels_last(model, side, repeats):
+    """Images per second channels-first, and how many times as many channels-last."""
+    first = import_timm().create_model(model, num_classes=0).eval()
+    last = copy.deepcopy(first).to(memory_format=torch.channels_last)
+    tensors = torch.zeros(4 * BATCH, 3, side, side)
+    times = [[seconds(bare, n, tensors, "float32") for n in (first, last)] for _ in range(repeats)]
+    first, last = np.array(times).T
+    return len(tensors) / median(first), median(first / last)
+
+
 def main(device="cpu", repeats=5):
     torch.set_float32_matmul_precision("high")  # TF32 on GPUs that have it
     print("model                  side  precision  bare images/s  from arrays  from JPEG files")
@@ -118,6 +138,12 @@ def main(device="cpu", repeats=5):
                 f"{ratios[1]:15.2f}",
                 flush=True,
             )
+
+    if device == "cpu":
+        print("model                  side  channels first, images/s  channels last / first")
+        for model, side in MAPS:
+            speed, ratio = channels_last(model, side, int(repeats))
+            print(f"{model:22} {side:4d}  {speed:24.1f}  {ratio:21.2f}", flush=True)
 
     print("peak memory of one call without its features, MiB")
     for n_images in (1_000, 20_000):

@@ -1,4 +1,4 @@
-"""Pictures decoded in threads, one batch ahead of the network."""
+"""Pictures decoded in threads, a batch at a time."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +8,14 @@ import numpy as np
 
 from ._image_reading import ImageReadError
 
-_BATCHES_AHEAD = 1
 _MOST_THREADS = 16
 
 
-def decoded_batches(images, positions, decode, batch_size):
-    """Yield batches of pixels, while later ones are being decoded.
+def decoded_batches(images, positions, decode, batch_size, *, device):
+    """Yield batches of pixels.
+
+    For an accelerator the next batch is decoded meanwhile. The CPU takes turns: its threads
+    wait for one another in every layer, and one that decodes in between would hold up all.
 
     Parameters
     ----------
@@ -23,6 +25,8 @@ def decoded_batches(images, positions, decode, batch_size):
     decode : callable
         ``decode(image, position)`` gives an array of the same shape for every image.
     batch_size : int
+    device : torch.device
+        Where the network works.
 
     Yields
     ------
@@ -36,12 +40,12 @@ def decoded_batches(images, positions, decode, batch_size):
         Of the first image of a batch that cannot be decoded, or becomes another shape.
     """
     threads = ThreadPoolExecutor(min(joblib.cpu_count(), _MOST_THREADS))
-    under_way = deque()
+    under_way, n_ahead = deque(), 0 if device.type == "cpu" else 1
     try:
         for start in range(0, len(positions), batch_size):
             batch = positions[start : start + batch_size]
             under_way.append((batch, [threads.submit(decode, images[i], i) for i in batch]))
-            if len(under_way) > _BATCHES_AHEAD:
+            if len(under_way) > n_ahead:
                 yield _collect(*under_way.popleft())
         while under_way:
             yield _collect(*under_way.popleft())

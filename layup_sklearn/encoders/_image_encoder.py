@@ -83,8 +83,9 @@ class ImageEncoder(FrozenEncoder):
     the leading columns). The paper takes the raw class tokens of 6 layers: ``pool="token",
     layer_norm=False, preprocessing="paper"``. Means with layer norm were better
     (benchmarks/results/defaults.md). Images are read to 8 bits a channel, turned as their EXIF
-    orientation says, transparent parts over white, 16-bit scaled; in threads, while the
-    network works on the batch before. Only the features grow with the number of images.
+    orientation says, transparent parts over white, 16-bit scaled; in threads, which on
+    an accelerator work on the next batch meanwhile. Only the features grow with the number of
+    images.
 
     References
     ----------
@@ -220,7 +221,8 @@ class ImageEncoder(FrozenEncoder):
             pixels = normalised(pixels.to(device, non_blocking=True), mean, std)
             return layer_features(network, pixels, n_layers, pool, self.precision)
 
-        return decoded_batches(images, positions, decode, self.batch_size), launch
+        batches = decoded_batches(images, positions, decode, self.batch_size, device=device)
+        return batches, launch
 
     def _preprocessing(self, network):
         """A function from pictures to bytes of shape (3, height, width), mean and std."""

@@ -250,7 +250,10 @@ class ModuleEncoder(FrozenEncoder):
         def launch(inputs):
             return torch.cat(self._outputs(network, inputs, n_layers), dim=1)
 
-        return decoded_batches(images, positions, self._decode, self.batch_size), launch
+        batches = decoded_batches(
+            images, positions, self._decode, self.batch_size, device=device_of(network)
+        )
+        return batches, launch
 
 
 def _test_picture():

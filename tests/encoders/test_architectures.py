@@ -124,6 +124,20 @@ def test_features_are_those_of_hooks(
             assert_allclose(features / scale, expected / scale, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit"])
+def test_the_order_of_channels_in_memory_changes_only_the_rounding(name, images):
+    encoder = ImageEncoder(name, pretrained=False, device="cpu", layer_norm=False)
+    layout = {"memory_format": torch.channels_last}
+    convolutions = [m for m in encoder._network().modules() if isinstance(m, torch.nn.Conv2d)]
+    assert all(convolution.weight.is_contiguous(**layout) for convolution in convolutions)
+    features = encoder.transform(images)
+    encoder._network().to(memory_format=torch.contiguous_format)
+    expected = encoder.transform(images)
+    encoder._network().to(**layout)  # shared by all encoders of this model
+    scale = np.abs(expected).max()
+    assert_allclose(features / scale, expected / scale, rtol=1e-4, atol=1e-6)
+
+
 def test_a_class_token_that_joins_after_the_layers_is_none(images, small_networks):
     small_networks({"depth": 2, "local_up_to_layer": 1})
     encoder = ImageEncoder("convit_tiny", pretrained=False)

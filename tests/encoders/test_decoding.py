@@ -1,3 +1,6 @@
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -9,28 +12,32 @@ from layup_sklearn.encoders import _image_encoder
 from layup_sklearn.encoders._decoding import decoded_batches
 from layup_sklearn.encoders._image_reading import ImageReadError
 
+CPU, CUDA = SimpleNamespace(type="cpu"), SimpleNamespace(type="cuda")
 TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
 
 
-def test_batches_come_whole_and_in_order():
-    images = list(range(10))
-    batches = list(decoded_batches(images, [7, 0, 3, 9, 1], lambda x, i: np.array([x, i]), 2))
+@pytest.mark.parametrize("device", [CPU, CUDA])
+def test_batches_come_whole_and_in_order(device):
+    images, decode = list(range(10)), lambda x, i: np.array([x, i])
+    batches = list(decoded_batches(images, [7, 0, 3, 9, 1], decode, 2, device=device))
     assert [positions for positions, _ in batches] == [[7, 0], [3, 9], [1]]
     assert_array_equal(np.concatenate([p for _, p in batches]), [[i, i] for i in (7, 0, 3, 9, 1)])
-    assert list(decoded_batches(images, [], None, 2)) == []
+    assert list(decoded_batches(images, [], None, 2, device=device)) == []
 
 
-def test_only_one_batch_is_decoded_ahead():
+@pytest.mark.parametrize("device, n_decoded", [(CPU, 10), (CUDA, 20)])
+def test_one_batch_is_decoded_ahead_for_accelerators_only(device, n_decoded):
     decoded = []
 
     def decode(image, position):
         decoded.append(position)
         return np.zeros(1)
 
-    batches = decoded_batches(list(range(1000)), range(1000), decode, 10)
+    batches = decoded_batches(list(range(1000)), range(1000), decode, 10, device=device)
     next(batches)
+    time.sleep(0.2)  # the threads get their time
     batches.close()
-    assert len(decoded) <= 20
+    assert len(decoded) == n_decoded
 
 
 def test_an_error_names_the_image_and_ends_the_threads():
@@ -39,7 +46,7 @@ def test_an_error_names_the_image_and_ends_the_threads():
             raise ImageReadError(position, "torn")
         return np.zeros(1)
 
-    batches = decoded_batches(list(range(9)), range(9), decode, 3)
+    batches = decoded_batches(list(range(9)), range(9), decode, 3, device=CUDA)
     next(batches)
     with pytest.raises(ImageReadError, match=r"X\[5\]: torn"):
         next(batches)
