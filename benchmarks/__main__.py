@@ -58,7 +58,8 @@ def main(arguments=None):
             stream = streams.load(name, options.root)
             if options.command == "run":
                 for method in options.methods or methods.names():
-                    runs.run(stream, method, options.orders, options.results, options.online)
+                    if methods.suits(method, stream):
+                        runs.run(stream, method, options.orders, options.results, options.online)
 
 
 if __name__ == "__main__":

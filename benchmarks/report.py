@@ -7,7 +7,7 @@ from layup_sklearn.evaluation import AccuracyCurvesDisplay, average_accuracy, fo
 from . import datasets, methods, runs
 from .published import published, ranpac
 
-UPPER_BOUND = "joint"
+DEFAULT, UPPER_BOUND = "layup", "joint"
 
 
 def write(folder):
@@ -25,10 +25,7 @@ def write(folder):
         [
             "# Continual learners on the same features and splits",
             _environment(results),
-            _table(results, "final", lambda curve: curve[-1]),
-            _table(results, "average", np.mean),
-            _forgetting(results),
-            _seconds(results),
+            *_tables(results),
             *(
                 _published(name)
                 for name in sorted({_data_set(s) for s in results})
@@ -40,6 +37,64 @@ def write(folder):
     for stream, by_method in results.items():
         _draw(by_method, stream, folder / f"{stream}.png")
     return text
+
+
+def _tables(results):
+    """One for each thing that was measured."""
+
+    def final(result):
+        return _curves(result)[:, -1]
+
+    def average(result):
+        return _curves(result).mean(axis=1)
+
+    marks = f"Bold: best but for `{UPPER_BOUND}`. †: better than `{DEFAULT}` by more than one "
+    marks += "standard error of the difference, order by order."
+    yield _table(results, "Final accuracy, %", marks, final, best=max)
+    yield _table(results, "Average accuracy, %", marks, average, best=max)
+    yield _table(
+        results,
+        "Forgetting, points",
+        "Mean loss since a task's best accuracy. In class-incremental streams the sums themselves "
+        "forget nothing and still lose: later classes are more to be confused with.",
+        _forgetting,
+        mean=False,
+    )
+    yield _table(
+        results,
+        "Log loss of the probabilities",
+        "Of `predict_proba` after the last task, where a method has one.",
+        _orders("log_loss"),
+        form="{:.2f}",
+        best=min,
+    )
+    yield _table(
+        results,
+        "Calibration error of the probabilities, %",
+        "Expected calibration error of the predicted label, 15 bins of equal width.",
+        _orders("calibration_error"),
+        best=min,
+    )
+    yield _table(
+        results,
+        "Novelty, %",
+        "Area under the ROC curve of `score_samples`: test samples of classes seen against those of "
+        "classes to come, mean over all tasks but the last; class-incremental streams.",
+        lambda result: [100 * area for area in _orders("novelty")(result)],
+        best=max,
+    )
+    yield _table(
+        results,
+        "Seconds to learn the whole stream, and to predict after every task",
+        "With features at hand; adapted networks (`layup_adaptformer`, `layup_lora`, `layup_ssf`, "
+        "`layup_vpt`) are trained and make theirs.",
+        _seconds,
+        mean=False,
+    )
+    yield _table(
+        results, "Columns", "Features that a method sees.", lambda r: [r["n_features"]],
+        form="{:.0f}", mean=False,
+    )  # fmt: skip
 
 
 def _curves(result):
@@ -72,76 +127,96 @@ def _environment(results):
     return "\n".join(lines)
 
 
-def _table(results, title, summarise):
-    columns = _columns(results)
+def _table(results, title, note, values, form="{:.1f}", best=None, mean=True):
+    """Markdown table of streams by methods.
+
+    Parameters
+    ----------
+    results : dict of str to dict of str to result
+    title, note : str
+    values : callable
+        Of a result: one number for each order; empty where there is none.
+    form : str
+        Of a cell's mean.
+    best : {max, min}, default=None
+        Marks the best method of a stream, and those that beat the default.
+    mean : bool, default=True
+        Whether to add rows with the means over streams.
+    """
+    found = {s: {m: values(r) for m, r in rs.items()} for s, rs in results.items()}
+    columns = [m for m in _columns(results) if any(len(row.get(m, ())) for row in found.values())]
     lines = [
-        f"## {title.capitalize()} accuracy, %",
+        f"## {title}",
         "",
-        f"| stream | {' | '.join(columns)} |",
+        note,
+        "",
+        _row("stream", columns),
         "|---" * (len(columns) + 1) + "|",
     ]
-    means = []
-    for stream, by_method in results.items():
-        values = {m: [summarise(c) for c in _curves(r)] for m, r in by_method.items()}
-        mean = {m: np.mean(v) for m, v in values.items()}
-        peers = [value for m, value in mean.items() if m != UPPER_BOUND]
+    for stream, row in found.items():
+        means = {m: np.mean(v) for m, v in row.items() if len(v)}
+        peers = [value for m, value in means.items() if m != UPPER_BOUND]
         cells = []
         for m in columns:
-            if m not in mean:
+            if m not in means:
                 cells.append("-")
                 continue
-            error = np.std(values[m], ddof=1) / len(values[m]) ** 0.5 if len(values[m]) > 1 else 0
-            cell = f"{mean[m]:.1f} ± {error:.1f}"
-            best = m != UPPER_BOUND and mean[m] >= max(peers) - 1e-9
-            cells.append(f"**{cell}**" if best else cell)
-        means.append([mean.get(m, np.nan) for m in columns])
-        lines.append(f"| {stream} | {' | '.join(cells)} |")
-    cells = [f"{value:.1f}" for value in np.mean(means, axis=0)]
-    lines.append(f"| mean | {' | '.join(cells)} |")
+            cell = form.format(means[m])
+            if best is not None:
+                cell += f" ± {form.format(_error(row[m]))}"
+                if m != UPPER_BOUND and means[m] == best(peers):
+                    cell = f"**{cell}**"
+                if m != UPPER_BOUND and _beats(row[m], row.get(DEFAULT, []), best):
+                    cell += " †"
+            cells.append(cell)
+        lines.append(_row(stream, cells))
+    if mean:
+        lines += _means(found, columns, form)
     return "\n".join(lines)
 
 
-def _forgetting(results):
-    columns = _columns(results)
-    lines = [
-        "## Forgetting, points",
-        "",
-        "Mean loss since a task's best accuracy. In class-incremental streams the sums themselves "
-        "forget nothing and still lose: later classes are more to be confused with.",
-        "",
-        f"| stream | {' | '.join(columns)} |",
-        "|---" * (len(columns) + 1) + "|",
+def _means(found, columns, form):
+    """Over all streams, and where some methods lack some, over those that all have run."""
+    table = np.array([[np.mean(r[m]) if len(r.get(m, ())) else np.nan for m in columns]
+                      for r in found.values()])  # fmt: skip
+    whole = ~np.isnan(table).any(axis=1)
+    rows = {"mean": table.mean(axis=0)}
+    if whole.any() and not whole.all():
+        rows[f"mean of the {whole.sum()} that all ran"] = table[whole].mean(axis=0)
+    return [
+        _row(name, ["-" if np.isnan(value) else form.format(value) for value in values])
+        for name, values in rows.items()
     ]
-    for stream, by_method in results.items():
-        values = {
-            m: np.mean([100 * forgetting(o["accuracy_matrix"]) for o in r["orders"].values()])
-            for m, r in by_method.items()
-        }
-        cells = [f"{values[m]:.1f}" if m in values else "-" for m in columns]
-        lines.append(f"| {stream} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
-def _seconds(results):
-    columns = _columns(results)
-    lines = [
-        "## Seconds to learn the whole stream (features at hand), and columns",
-        "",
-        f"| stream | {' | '.join(columns)} |",
-        "|---" * (len(columns) + 1) + "|",
-    ]
-    for stream, by_method in results.items():
-        cells = []
-        for m in columns:
-            if m not in by_method:
-                cells.append("-")
-                continue
-            times = [
-                sum(o["fit_time"]) + sum(o["score_time"]) for o in by_method[m]["orders"].values()
-            ]
-            cells.append(f"{np.median(times):.1f} ({by_method[m]['n_features']})")
-        lines.append(f"| {stream} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _row(name, cells):
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _error(values):
+    """Standard error of the mean."""
+    return np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+
+
+def _beats(values, default, best):
+    """Whether better than the default by more than one standard error, order by order."""
+    if len(values) != len(default):
+        return False
+    gain = np.subtract(values, default) * (1 if best is max else -1)
+    return gain.mean() > max(_error(gain), 1e-9)
+
+
+def _orders(key):
+    """Function that gives a number of each order."""
+    return lambda result: [o[key] for o in result["orders"].values() if key in o]
+
+
+def _forgetting(result):
+    return [100 * forgetting(o["accuracy_matrix"]) for o in result["orders"].values()]
+
+
+def _seconds(result):
+    return [sum(o["fit_time"]) + sum(o["score_time"]) for o in result["orders"].values()]
 
 
 def _data_set(stream):

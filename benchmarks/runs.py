@@ -5,15 +5,17 @@ import os
 import platform
 import re
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 
 import joblib
 import numpy as np
+from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info
 
 from layup_sklearn.evaluation import evaluate_continual, online_batches
 
-from . import methods
+from . import calibration, methods
 from .streams import FIRST_SEED
 
 PACKAGES = ["layup_sklearn", "scikit-learn", "numpy", "scipy", "torch", "timm"]
@@ -43,28 +45,35 @@ def run(stream, method, n_orders, folder, online=None):
     path = folder / name / f"{method}.json"
     result = json.loads(path.read_text()) if path.exists() else {"stream": name, "method": method}
     result.setdefault("orders", {})
-    X_train, X_test, sizes = stream.features(**module.FEATURES)
+    make, X_train, X_test = _prepared(stream, module)
+    y_train, y_test = stream.dataset.y_train, stream.dataset.y_test
     for seed in range(FIRST_SEED, FIRST_SEED + n_orders):
         if str(seed) in result["orders"]:
             continue
         tasks = stream.tasks(seed)
+        seen = np.cumsum([np.bincount(test, minlength=len(y_test)) for _, test in tasks], axis=0)
+        novelty = []
+
+        def tell_what_is_new(t, estimator):
+            if hasattr(estimator, "score_samples") and stream.is_class_incremental:
+                if not seen[t].all():
+                    novelty.append(roc_auc_score(seen[t], estimator.score_samples(X_test)))
+
         if online:
             tasks = online_batches(tasks, online, random_state=seed)
         outcome = evaluate_continual(
-            module.make(sizes, seed),
-            tasks,
-            X_train,
-            stream.dataset.y_train,
-            X_test,
-            stream.dataset.y_test,
+            make(seed), tasks, X_train, y_train, X_test, y_test, callback=tell_what_is_new
         )
         result["orders"][str(seed)] = {
             "accuracy_matrix": outcome.accuracy_matrix.round(6).tolist(),
             "n_test": outcome.n_test.tolist(),
             "fit_time": outcome.fit_time.round(4).tolist(),
             "score_time": outcome.score_time.round(4).tolist(),
+            **_answers(outcome.estimator, X_test, y_test),
+            **({"novelty": float(np.mean(novelty))} if novelty else {}),
         }
-        result["n_features"] = int(X_train.shape[1])
+        statistics = getattr(outcome.estimator, "statistics_", None)
+        result["n_features"] = statistics.n_features if statistics else int(X_train.shape[1])
         result["environment"] = environment()
         _write(path, result)
         print(
@@ -73,6 +82,24 @@ def run(stream, method, n_orders, folder, online=None):
             flush=True,
         )
     return path
+
+
+def _prepared(stream, module):
+    """A function of the seed that makes the estimator, and what it learns and is tested on."""
+    if hasattr(module, "adapt"):
+        dataset = stream.dataset
+        return partial(module.adapt, stream.encoder), dataset.train, dataset.test
+    X_train, X_test, sizes = stream.features(**module.FEATURES)
+    return partial(module.make, sizes), X_train, X_test
+
+
+def _answers(estimator, X_test, y_test):
+    """How good the probabilities are after the last task."""
+    if not hasattr(estimator, "predict_proba"):
+        return {}
+    codes = np.searchsorted(estimator.classes_, y_test)
+    error, loss = calibration.errors(estimator.predict_proba(X_test), codes)
+    return {"calibration_error": float(error), "log_loss": float(loss)}
 
 
 def environment():

@@ -38,12 +38,18 @@ class Stream:
     layers : dict of str to list of ndarray
         "token" (of images, where the network has class tokens) and "avg": all layers, deepest first.
     dataset : Dataset
-        Without the samples themselves.
+    encoder : transformer, default=None
+        Of all layers, for methods that change the network.
     """
 
     name: str
     layers: dict
     dataset: datasets.Dataset
+    encoder: object = None
+
+    @property
+    def is_class_incremental(self):
+        return self.dataset.domain_train is None
 
     def features(self, n_layers=None, pool="token", layer_norm=False):
         """(X_train, X_test) and the widths of their layers."""
@@ -63,7 +69,7 @@ class Stream:
     def tasks(self, seed):
         """Tasks in the order of a seed: index arrays (train, test)."""
         data = self.dataset
-        if data.domain_train is not None:
+        if not self.is_class_incremental:
             domains = data.domains
             if domains is None:
                 domains = np.unique(data.domain_train)
@@ -108,8 +114,7 @@ def load(name, root):
         encoder.set_params(pool=pool).fit()
         features = encoder.transform(samples)
         layers[pool] = np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
-    dataset.train = dataset.test = None
-    return Stream(name, layers, dataset)
+    return Stream(name, layers, dataset, encoder)
 
 
 def _has_class_token(encoder):

@@ -348,7 +348,9 @@ class ContinualResult:
         return backward_transfer(self.accuracy_matrix)
 
 
-def evaluate_continual(estimator, tasks, X_train, y_train, X_test, y_test, *, verbose=0):
+def evaluate_continual(
+    estimator, tasks, X_train, y_train, X_test, y_test, *, callback=None, verbose=0
+):
     """Learn task by task; after each, measure the accuracy on all tasks so far.
 
     Parameters
@@ -366,6 +368,9 @@ def evaluate_continual(estimator, tasks, X_train, y_train, X_test, y_test, *, ve
         Test samples, of the same kind.
     y_test : array-like of shape (n_test,)
         Labels of the test samples.
+    callback : callable, default=None
+        ``callback(t, estimator)`` is called when task t is learned and scored: for
+        measurements of one's own, or to keep the estimator. Its time is not counted.
     verbose : int, default=0
         1 shows a progress bar over the calls of ``partial_fit``.
 
@@ -436,6 +441,8 @@ def evaluate_continual(estimator, tasks, X_train, y_train, X_test, y_test, *, ve
                 predicted = estimator.predict(_safe_indexing(X_test, test))
                 matrix[t, i] = np.mean(predicted == y_test[test])
             times[:, t] = learned - start, perf_counter() - learned
+            if callback is not None:
+                callback(t, estimator)
     n_test = np.array([len(test) for _, test in tasks])
     return ContinualResult(matrix, n_test, *times, estimator)
 

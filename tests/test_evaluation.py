@@ -127,6 +127,19 @@ def test_any_classifier_with_partial_fit(estimator, digits):
     assert not hasattr(estimator, "classes_")
 
 
+def test_the_callback_sees_the_estimator_after_every_task(digits):
+    tasks, seen = class_incremental_tasks(digits[1], digits[3], 5, random_state=0), []
+    evaluate_continual(
+        LayUPClassifier(ridge=1.0),
+        tasks,
+        *digits,
+        callback=lambda t, estimator: seen.append(
+            (t, (estimator.statistics_.class_count > 0).sum())
+        ),
+    )
+    assert seen == [(0, 2), (1, 4), (2, 6), (3, 8), (4, 10)]
+
+
 def test_images_go_through_the_network_once(monkeypatch):
     counts, layer_features = [], _image_encoder.layer_features
 

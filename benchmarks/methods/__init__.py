@@ -1,10 +1,14 @@
-"""Methods, one file each: FEATURES says what they see, ``make(sizes, seed)`` what learns.
+"""Methods, one file each; the first line of a module's docstring describes it.
 
-``sizes`` are the widths of the layers; the first line of a module's docstring describes it.
+FEATURES says which features of a stream a method sees, ``make(sizes, seed)`` what learns from
+them, ``sizes`` being the widths of the layers. A method that changes the network has
+``adapt(encoder, seed)`` instead: it sees the images, and gets the encoder of the stream.
 """
 
 from importlib import import_module
 from pathlib import Path
+
+from ._adapted import is_adaptable
 
 
 def names():
@@ -17,3 +21,8 @@ def names():
 def get(name):
     """Module of a method."""
     return import_module(f".{name}", __name__)
+
+
+def suits(name, stream):
+    """Whether a method can learn a stream: only plain vision transformers are adapted."""
+    return not hasattr(get(name), "adapt") or is_adaptable(stream.encoder)

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from ._frozen_encoder import DEFAULT_LAYERS
 from ._image_encoder import ImageEncoder, normalised
 from ._image_reading import as_image_list, read_image
+from ._torch import device_of
 
 LOGIT_SCALE = 30.0
 BATCH_SIZE = 48
@@ -75,7 +76,9 @@ def augmentation(preprocess):
     )
 
 
-def train_adapter(network, parameters, y, read, *, rows, epochs, learning_rate, patience, verbose):
+def train_adapter(
+    network, parameters, y, read, *, rows, epochs, learning_rate, patience, precision, verbose
+):
     """Train new parameters of a network with a temporary cosine head.
 
     Parameters
@@ -94,6 +97,8 @@ def train_adapter(network, parameters, y, read, *, rows, epochs, learning_rate, 
     epochs, patience : int
         At most so many passes over the data; so many without improvement end it.
     learning_rate : float
+    precision : {"float32", "bfloat16"}
+        Of the network's matrix products.
     verbose : int
 
     Returns
@@ -132,7 +137,7 @@ def train_adapter(network, parameters, y, read, *, rows, epochs, learning_rate, 
         if not len(batch):  # nothing is held out
             return head.new_empty(0, len(head))
         images = torch.stack([read(int(i), augmented) for i in batch]).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             features = network.forward_head(network.forward_features(images), pre_logits=True)
         return LOGIT_SCALE * linear(normalize(features.float()), normalize(head))
 
@@ -220,8 +225,8 @@ class AdaptedImageEncoder(ImageEncoder):
         of its kernels.
     n_layers, pool, layer_norm, preprocessing, image_size, pretrained, checkpoint_path, \
 device, precision, batch_size, memory, verbose : as in ImageEncoder
-        See :class:`ImageEncoder`. `precision` and `batch_size` are those of `transform`;
-        `memory` knows an adapted network from any other; `verbose` also shows the epochs.
+        See :class:`ImageEncoder`. `batch_size` is that of `transform`; `memory` knows an
+        adapted network from any other; `verbose` also shows the epochs.
 
     Attributes
     ----------
@@ -244,8 +249,9 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
     -----
     The recipe is that of LayUP ([1]_): a temporary head gives logits 30 cos(f(x), w_c), with
     f the network's usual output; cross-entropy, AdamW with weight decay 5e-4, batches of
-    48, RandomResizedCrop (70 to 100 % of the area), horizontal flip, ColorJitter of 0.1. On
-    CUDA the network computes in bfloat16 where that is safe (autocast).
+    48, RandomResizedCrop (70 to 100 % of the area), horizontal flip, ColorJitter of 0.1. With
+    ``precision="bfloat16"``, and always on CUDA, the network is trained in bfloat16 where that is
+    safe (autocast): on a CPU with such instructions twice as fast.
 
     The network of `model`, which others may share, is never changed. A fit that fails or
     is interrupted leaves the encoder as it was.
@@ -378,6 +384,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
                 epochs=self.epochs,
                 learning_rate=self.learning_rate,
                 patience=self.patience,
+                precision="bfloat16" if device_of(base).type == "cuda" else self.precision,
                 verbose=self.verbose,
             )
         old, new = base.state_dict(), merge(network).state_dict()

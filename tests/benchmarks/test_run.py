@@ -3,9 +3,12 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss, roc_auc_score
+
+from layup_sklearn import ImageEncoder, LayUPClassifier
 
 pytest.importorskip("matplotlib").use("Agg")
-from benchmarks import __main__, datasets, methods, runs, streams
+from benchmarks import __main__, datasets, methods, report, runs, streams
 from benchmarks.methods.ranpac import RanPAC
 from benchmarks.methods.streaming_lda import StreamingLDA
 
@@ -24,11 +27,12 @@ def stream(monkeypatch):
 def test_all_methods_from_run_to_report(stream, tmp_path, capsys):
     __main__.main(["run", "--orders", "2", "--results", str(tmp_path)])
     lines = capsys.readouterr().out.strip().splitlines()
-    assert len(lines) == 2 * len(methods.names())
+    suiting = [name for name in methods.names() if methods.suits(name, stream)]
+    assert len(lines) == 2 * len(suiting)
     __main__.main(["report", "--results", str(tmp_path)])
     text = capsys.readouterr().out
     row = next(line for line in text.splitlines() if line.startswith("| digits_efficientnet"))
-    assert row.count("±") == len(methods.names())
+    assert row.count("±") == len(suiting)
     assert (tmp_path / "report.md").read_text().strip() == text.strip()
     assert (tmp_path / "digits_efficientnet.png").stat().st_size > 10_000
     found = runs.load(tmp_path)["digits_efficientnet"]
@@ -46,11 +50,11 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop, stream, tmp_path, mo
     arguments = ["run", "--methods", "layup", "sgd", "--orders", "2", "--results"]
     evaluate, calls = runs.evaluate_continual, []
 
-    def interrupted(*args):
+    def interrupted(*args, **options):
         calls.append(1)
         if len(calls) == stop:
             raise KeyboardInterrupt
-        return evaluate(*args)
+        return evaluate(*args, **options)
 
     __main__.main([*arguments, str(tmp_path / "whole")])
     monkeypatch.setattr(runs, "evaluate_continual", interrupted)
@@ -66,6 +70,56 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop, stream, tmp_path, mo
                 for r in (whole, parts)
             )
             np.testing.assert_array_equal(a, b)
+
+
+def test_probabilities_and_novelty_of_a_run(stream, tmp_path):
+    runs.run(stream, "layup", 1, tmp_path)
+    order = runs.load(tmp_path)["digits_efficientnet"]["layup"]["orders"]["1993"]
+    X, X_test, _ = stream.features(**methods.get("layup").FEATURES)
+    y, y_test = stream.dataset.y_train, stream.dataset.y_test
+    model, areas = LayUPClassifier(), []
+    tasks = stream.tasks(1993)
+    for train, _ in tasks[:-1]:
+        model.partial_fit(X[train], y[train])
+        areas.append(roc_auc_score(np.isin(y_test, model.classes_), model.score_samples(X_test)))
+    assert order["novelty"] == pytest.approx(np.mean(areas))
+    model.partial_fit(X[tasks[-1][0]], y[tasks[-1][0]])
+    assert order["log_loss"] == pytest.approx(log_loss(y_test, model.predict_proba(X_test)))
+
+
+def test_adapted_networks_see_the_images(tmp_path):
+    images, y = load_digits(return_X_y=True)
+    images = images[:90].reshape(-1, 8, 8) / 16
+    dataset = datasets.Dataset(images[:60], y[:60], images[60:], y[60:90], n_tasks=2)
+    encoder = ImageEncoder(
+        "test_vit", pretrained=False, image_size=32, n_layers=3, layer_norm=False, memory=tmp_path
+    )
+    stream = streams.Stream("digits_tiny", {}, dataset, encoder)
+    assert methods.suits("layup_ssf", stream)
+    runs.run(stream, "layup_ssf", 1, tmp_path)
+    result = runs.load(tmp_path)["digits_tiny"]["layup_ssf"]
+    assert result["n_features"] == 6 * 64
+    assert len(result["orders"]["1993"]["fit_time"]) == 2
+    stream.encoder = ImageEncoder("test_resnet", pretrained=False)
+    assert not methods.suits("layup_ssf", stream) and methods.suits("layup", stream)
+
+
+def test_the_report_marks_what_beats_the_default_and_means_what_is_there():
+    def result(*finals):
+        return {
+            "orders": {str(i): {"accuracy_matrix": np.array([[f]])} for i, f in enumerate(finals)}
+        }
+
+    results = {
+        "a": {"layup": result(0.5, 0.7), "sgd": result(0.6, 0.9), "layup_ssf": result(0.4, 0.5)},
+        "b": {"layup": result(0.8, 0.8), "sgd": result(0.7, 1.0)},
+    }
+    lines = next(report._tables(results)).splitlines()
+    assert lines[4] == "| stream | layup | layup_ssf | sgd |"
+    assert lines[6] == "| a | 60.0 ± 10.0 | 45.0 ± 5.0 | **75.0 ± 15.0** † |"
+    assert lines[7] == "| b | 80.0 ± 0.0 | - | **85.0 ± 15.0** |"
+    assert lines[8] == "| mean | 70.0 | - | 80.0 |"
+    assert lines[9] == "| mean of the 1 that all ran | 60.0 | 45.0 | 75.0 |"
 
 
 def test_online_runs_stand_apart(stream, tmp_path):

@@ -1,0 +1,7 @@
+"""LayUP as `layup`, the network adapted to the first task by LoRA: a matrix of rank 8 on top of every block's query, key and value."""
+
+from ._adapted import adapted
+
+
+def adapt(encoder, seed):
+    return adapted(encoder, "lora", seed)

@@ -1,0 +1,7 @@
+"""LayUP as `layup`, the network adapted to the first task by VPT-deep: prompt tokens in every block."""
+
+from ._adapted import adapted
+
+
+def adapt(encoder, seed):
+    return adapted(encoder, "vpt", seed)
