@@ -62,6 +62,14 @@ def _tables(results):
     )
     yield _table(
         results,
+        "Incremental against joint, points",
+        "With a fixed ridge: accuracy on all test samples of one fit on all training samples, less "
+        "that after the last task.",
+        lambda result: [100 * gap for gap in _orders("joint_gap")(result)],
+        mean=False,
+    )
+    yield _table(
+        results,
         "Log loss of the probabilities",
         "Of `predict_proba` after the last task, where a method has one.",
         _orders("log_loss"),

@@ -70,6 +70,7 @@ def run(stream, method, n_orders, folder, online=None):
             "fit_time": outcome.fit_time.round(4).tolist(),
             "score_time": outcome.score_time.round(4).tolist(),
             **_answers(outcome.estimator, X_test, y_test),
+            **_joint_gap(make(seed), outcome.estimator, X_train, y_train, X_test, y_test),
             **({"novelty": float(np.mean(novelty))} if novelty else {}),
         }
         statistics = getattr(outcome.estimator, "statistics_", None)
@@ -100,6 +101,14 @@ def _answers(estimator, X_test, y_test):
     codes = np.searchsorted(estimator.classes_, y_test)
     error, loss = calibration.errors(estimator.predict_proba(X_test), codes)
     return {"calibration_error": float(error), "log_loss": float(loss)}
+
+
+def _joint_gap(estimator, learned, X_train, y_train, X_test, y_test):
+    """Accuracy that one fit on all samples has more, where a ridge is fixed."""
+    if not isinstance(getattr(estimator, "ridge", None), float):
+        return {}
+    joint = estimator.fit(X_train, y_train).score(X_test, y_test)
+    return {"joint_gap": float(joint - learned.score(X_test, y_test))}
 
 
 def environment():

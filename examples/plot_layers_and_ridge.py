@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
+from layup_sklearn.evaluation import LayerCountDisplay, RidgePathDisplay
 
 # %%
 # 300 digits to learn from, the others to look at afterwards.
@@ -69,31 +70,32 @@ print(
 print(f"images in the cache: {len(cache)}")
 
 # %%
-# What was right, on images that neither has seen.
+# What was right, on images that neither has seen: for every number of layers and every ridge.
+# Other parameters need no new fit, for the sums stay.
+for name, chosen in (("evidence", by_evidence), ("grid search", search)):
+    print(f"test accuracy with the choice by {name}: {chosen.score(test_images, test_labels):.3f}")
 accuracy = np.zeros((5, len(ridges)))
-evidence = np.zeros((5, len(ridges)))
 model = LayUPClassifier(encoder).fit(train_images, train_labels)
 for i in range(5):
     for j, ridge in enumerate(ridges):
         model.set_params(n_layers=i + 1, ridge=ridge)
         accuracy[i, j] = model.score(test_images, test_labels)
-        evidence[i, j] = model.log_evidence_
-for name, chosen in (("evidence", by_evidence), ("grid search", search)):
-    print(f"test accuracy with the choice by {name}: {chosen.score(test_images, test_labels):.3f}")
 
 # %%
-# The evidence ranks ridges and layers as the test images do.
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for panel, values, title in zip(panels, (accuracy, evidence), ("test accuracy", "log evidence")):
-    for i, curve in enumerate(values):
-        panel.semilogx(ridges, curve, color=plt.cm.viridis(i / 4.5), label=f"{i + 1}")
-    panel.axvline(by_evidence.ridge_, color="black", linestyle=":")
-    panel.set(xlabel="ridge", title=title)
-panels[0].set_ylim(accuracy.max() - 0.15, accuracy.max() + 0.01)
-panels[0].axvline(best["ridge"], color="tab:red", linestyle=":")
-panels[0].text(by_evidence.ridge_, accuracy.max() - 0.14, " evidence")
-panels[0].text(best["ridge"], accuracy.max() - 0.125, " grid search", color="tab:red")
-panels[1].set_ylim(np.sort(evidence.max(axis=1))[0] - 1000, evidence.max() + 200)
-panels[1].legend(title="layers", loc="lower center")
+# The evidence, left, ranks ridges and layers as the test images do, in the middle. The grid of
+# ridges is given to the classifier for a dense curve; its own search tries a handful of them.
+figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+dense = LayUPClassifier(encoder, n_layers="auto", ridges=ridges).fit(train_images, train_labels)
+path = RidgePathDisplay.from_estimator(dense, ax=panels[0])
+panels[0].set(title="log evidence", ylim=(path.scores["score"].max() - 2500, None))
+for curve, line in zip(accuracy, path.lines_):
+    panels[1].semilogx(ridges, curve, color=line.get_color(), marker=".", label=line.get_label())
+panels[1].axvline(by_evidence.ridge_, color="black", linestyle=":")
+panels[1].axvline(best["ridge"], color="tab:red", linestyle=":")
+panels[1].text(by_evidence.ridge_, accuracy.max() - 0.14, " evidence")
+panels[1].text(best["ridge"], accuracy.max() - 0.125, " grid search", color="tab:red")
+panels[1].set(title="test accuracy", xlabel="ridge", ylim=(accuracy.max() - 0.15, None))
+LayerCountDisplay.from_estimator(by_evidence, test_images, test_labels, ax=panels[2])
+panels[2].set(title="test accuracy, ridges by evidence", ylabel=None)
 figure.savefig("layers_and_ridge.png", dpi=120)
 print("figure: layers_and_ridge.png")

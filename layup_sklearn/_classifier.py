@@ -815,6 +815,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                 [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores],
                 dtype=[("n_layers", int), ("ridge", float), ("score", float)],
             ),
+            by_folds=choice is self._choice_by_folds,
         )
 
 
@@ -859,6 +860,7 @@ class _Solution:
     log_evidence: float
     noise_variance: float
     scores: np.ndarray
+    by_folds: bool
 
 
 _FACTORS = WeakKeyDictionary()  # of the solutions in use; as large as the sums, so never pickled

@@ -13,10 +13,19 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import _safe_indexing, check_random_state, gen_batches
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from ._displays import (
+    AccuracyCurvesDisplay,
+    AccuracyMatrixDisplay,
+    LayerCountDisplay,
+    RidgePathDisplay,
+)
+
 __all__ = [
     "AccuracyCurvesDisplay",
     "AccuracyMatrixDisplay",
     "ContinualResult",
+    "LayerCountDisplay",
+    "RidgePathDisplay",
     "average_accuracy",
     "backward_transfer",
     "class_incremental_tasks",
@@ -455,186 +464,3 @@ def _with_memory(estimator):
 
             estimator.set_params(encoder__memory=FeatureCache())
     return estimator
-
-
-class AccuracyMatrixDisplay:
-    """Picture of an accuracy matrix: row t, column i, accuracy on task i after task t.
-
-    Parameters
-    ----------
-    accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
-        R[t, i], the accuracy on the test samples of task i after learning task t; NaN stays
-        blank.
-    task_names : list of str, default=None
-        None: 1, 2, ...
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    im_ : matplotlib AxesImage
-    figure_ : matplotlib Figure
-
-    See Also
-    --------
-    evaluate_continual : Measures the matrix.
-    AccuracyCurvesDisplay : Mean accuracies of several methods.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from layup_sklearn.evaluation import AccuracyMatrixDisplay
-    >>> display = AccuracyMatrixDisplay(np.array([[1.0, np.nan], [0.9, 0.8]]))
-    >>> display.plot().ax_.get_xlabel()  # doctest: +SKIP
-    'tested on task'
-    """
-
-    def __init__(self, accuracy_matrix, *, task_names=None):
-        self.accuracy_matrix = accuracy_matrix
-        self.task_names = task_names
-
-    @classmethod
-    def from_result(cls, result, *, task_names=None, ax=None, cmap="viridis"):
-        """Plot the matrix of a :class:`ContinualResult`.
-
-        Parameters
-        ----------
-        result : ContinualResult
-            Of :func:`evaluate_continual`.
-        task_names : list of str, default=None
-            None: 1, 2, ...
-        ax : matplotlib Axes, default=None
-            None: of a new figure.
-        cmap : str or matplotlib Colormap, default="viridis"
-            Colours, from the lowest accuracy (0.8 at most) to 1.
-
-        Returns
-        -------
-        display : AccuracyMatrixDisplay
-            Drawn.
-        """
-        return cls(result.accuracy_matrix, task_names=task_names).plot(ax=ax, cmap=cmap)
-
-    def plot(self, *, ax=None, cmap="viridis"):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None: of a new figure.
-        cmap : str or matplotlib Colormap, default="viridis"
-            Colours, from the lowest accuracy (0.8 at most) to 1.
-
-        Returns
-        -------
-        self : AccuracyMatrixDisplay
-            The same object.
-        """
-        self.ax_ = _axes(ax)
-        self.figure_ = self.ax_.figure
-        matrix = np.asarray(self.accuracy_matrix)
-        low = min(np.nanmin(matrix), 0.8)  # small losses look small
-        self.im_ = self.ax_.imshow(matrix, cmap=cmap, vmin=low, vmax=1)
-        for (t, i), accuracy in np.ndenumerate(matrix):
-            if not np.isnan(accuracy):
-                dark = self.im_.norm(accuracy) < 0.6
-                color = "white" if dark else "black"
-                self.ax_.text(i, t, f"{accuracy:.2f}", ha="center", va="center", color=color)
-        names = self.task_names or [str(t + 1) for t in range(len(matrix))]
-        self.ax_.set_xticks(range(len(matrix)), names)
-        self.ax_.set_yticks(range(len(matrix)), names)
-        self.ax_.set(xlabel="tested on task", ylabel="after learning task")
-        self.figure_.colorbar(self.im_, ax=self.ax_, label="accuracy")
-        return self
-
-
-class AccuracyCurvesDisplay:
-    """Accuracy on all tasks so far against the number of tasks, a curve for each method.
-
-    Parameters
-    ----------
-    curves : dict of str to array-like of shape (n_tasks,) or (n_runs, n_tasks)
-        Several runs are shown as their mean and one standard deviation.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    lines_ : list of matplotlib Line2D
-    figure_ : matplotlib Figure
-
-    See Also
-    --------
-    evaluate_continual : Measures the accuracies.
-    AccuracyMatrixDisplay : All accuracies of one result.
-
-    Examples
-    --------
-    >>> from layup_sklearn.evaluation import AccuracyCurvesDisplay
-    >>> display = AccuracyCurvesDisplay({"one run": [1.0, 0.9], "two": [[1.0, 0.8], [0.9, 0.7]]})
-    >>> [line.get_label() for line in display.plot().lines_]  # doctest: +SKIP
-    ['one run', 'two']
-    """
-
-    def __init__(self, curves):
-        self.curves = curves
-
-    @classmethod
-    def from_results(cls, results, *, ax=None):
-        """Plot the ``accuracy`` of some results.
-
-        Parameters
-        ----------
-        results : dict of str to ContinualResult, or to a list of them
-            By name of the method; a list holds its runs, of equally many tasks.
-        ax : matplotlib Axes, default=None
-            None: of a new figure.
-
-        Returns
-        -------
-        display : AccuracyCurvesDisplay
-            Drawn.
-        """
-        curves = {
-            name: np.array([run.accuracy for run in (runs if isinstance(runs, list) else [runs])])
-            for name, runs in results.items()
-        }
-        return cls(curves).plot(ax=ax)
-
-    def plot(self, *, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            None: of a new figure.
-
-        Returns
-        -------
-        self : AccuracyCurvesDisplay
-            The same object.
-        """
-        self.ax_ = _axes(ax)
-        self.figure_ = self.ax_.figure
-        self.lines_ = []
-        for name, runs in self.curves.items():
-            runs = np.atleast_2d(runs)
-            tasks, mean = np.arange(1, runs.shape[1] + 1), runs.mean(axis=0)
-            [line] = self.ax_.plot(tasks, mean, marker=".", label=name)
-            spread = runs.std(axis=0)
-            self.ax_.fill_between(
-                tasks, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0
-            )
-            self.lines_.append(line)
-        self.ax_.set(xlabel="tasks learned", ylabel="accuracy on all of them")
-        self.ax_.xaxis.get_major_locator().set_params(integer=True)
-        self.ax_.legend()
-        return self
-
-
-def _axes(ax):
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("Displays need matplotlib: pip install matplotlib.") from error
-    return plt.subplots()[1]

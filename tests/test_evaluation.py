@@ -11,6 +11,8 @@ from layup_sklearn.encoders import _image_encoder
 from layup_sklearn.evaluation import (
     AccuracyCurvesDisplay,
     AccuracyMatrixDisplay,
+    LayerCountDisplay,
+    RidgePathDisplay,
     average_accuracy,
     backward_transfer,
     class_incremental_tasks,
@@ -182,3 +184,63 @@ def test_displays_draw_what_they_are_given():
     assert [line.get_label() for line in curves.lines_] == ["LayUP", "other"]
     on_same = AccuracyCurvesDisplay({"x": [1.0]}).plot(ax=curves.ax_)
     assert on_same.ax_ is curves.ax_
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+
+
+def test_the_ridge_path_is_what_was_tried(images):
+    pytest.importorskip("matplotlib").use("Agg")
+    encoder = ImageEncoder("test_vit", pretrained=False, image_size=32, n_layers=3)
+    y = np.arange(12) % 3
+    classifier = LayUPClassifier(encoder, n_layers="auto", ridges=[1e3, 1e-30, 10.0]).fit(images, y)
+    display = RidgePathDisplay.from_estimator(classifier)
+    assert [line.get_label() for line in display.lines_] == ["1", "2", "3"]
+    for i, line in enumerate(display.lines_):
+        scores = classifier.ridge_scores_
+        scores = scores[scores["n_layers"] == i + 1]
+        assert scores["score"][1] == -np.inf  # singular
+        assert_array_equal(line.get_xdata(), [10, 1e3])
+        assert_array_equal(line.get_ydata(), scores["score"][[2, 0]])
+    assert list(display.chosen_.get_xdata()) == [classifier.ridge_] * 2
+    widths = [line.get_linewidth() for line in display.lines_]
+    assert np.argmax(widths) + 1 == classifier.n_layers_
+    assert display.ax_.get_ylabel() == "log evidence"
+    assert display.plot(ax=display.ax_).ax_ is display.ax_
+
+
+def test_the_ridge_path_says_what_its_scores_are(images):
+    pytest.importorskip("matplotlib").use("Agg")
+    X = images.reshape(12, -1) / 255.0
+    folds = LayUPClassifier(cv=2).fit(X, np.arange(12) % 3)
+    assert RidgePathDisplay.from_estimator(folds).ax_.get_ylabel() == "accuracy on the folds"
+    no_folds = LayUPClassifier(cv=2, ridges=[1.0, 2.0]).fit(X, np.arange(12))
+    assert RidgePathDisplay.from_estimator(no_folds).ax_.get_ylabel() == "log evidence"
+
+
+@pytest.mark.parametrize("ridge", ["auto", 10.0])
+def test_the_number_of_layers_is_drawn_with_the_images_embedded_once(ridge, images, monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    encoder = ImageEncoder("test_vit", pretrained=False, image_size=32, n_layers=3)
+    y = np.arange(12) % 3
+    classifier = LayUPClassifier(encoder, ridge=ridge, ridges=[1.0, 100.0]).fit(images[:9], y[:9])
+    counts, layer_features = [], _image_encoder.layer_features
+
+    def counting(network, pixels, *args):
+        counts.append(len(pixels))
+        return layer_features(network, pixels, *args)
+
+    monkeypatch.setattr(_image_encoder, "layer_features", counting)
+    display = LayerCountDisplay.from_estimator(classifier, images[9:], y[9:])
+    assert sum(counts) == 3
+    assert classifier.encoder_.memory is None and classifier.n_layers is None
+    expected, evidence = [], []
+    for n_layers in (1, 2, 3):
+        classifier.set_params(n_layers=n_layers)
+        expected.append(classifier.score(images[9:], y[9:]))
+        evidence.append(classifier.log_evidence_)
+    assert_array_equal(display.line_.get_ydata(), expected)
+    assert list(display.chosen_.get_xdata()) == [np.argmax(evidence) + 1] * 2
+    assert LayerCountDisplay([0.5, 0.7]).plot().chosen_ is None

@@ -13,7 +13,8 @@ ALLOWED = {
     "_probabilities": set(),
     "_classifier": {"_statistics", "_ridge", "_persistence", "_probabilities"},
     "_parallel": {"_classifier", "_persistence"},
-    "evaluation": set(),
+    "_displays": set(),
+    "evaluation": {"_displays"},
 }
 
 

@@ -87,6 +87,13 @@ def test_probabilities_and_novelty_of_a_run(stream, tmp_path):
     assert order["log_loss"] == pytest.approx(log_loss(y_test, model.predict_proba(X_test)))
 
 
+def test_with_a_fixed_ridge_task_by_task_is_one_fit(stream, tmp_path):
+    runs.run(stream, "recursive_ridge", 2, tmp_path)
+    orders = runs.load(tmp_path)["digits_efficientnet"]["recursive_ridge"]["orders"]
+    assert [order["joint_gap"] for order in orders.values()] == [0.0, 0.0]
+    assert "Incremental against joint" in report.write(tmp_path)
+
+
 def test_adapted_networks_see_the_images(tmp_path):
     images, y = load_digits(return_X_y=True)
     images = images[:90].reshape(-1, 8, 8) / 16

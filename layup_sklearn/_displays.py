@@ -1,0 +1,400 @@
+"""Pictures of evaluations and of choices, in scikit-learn's Display style."""
+
+import copy
+
+import numpy as np
+
+
+class AccuracyMatrixDisplay:
+    """Picture of an accuracy matrix: row t, column i, accuracy on task i after task t.
+
+    Parameters
+    ----------
+    accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
+        R[t, i], the accuracy on the test samples of task i after learning task t; NaN stays
+        blank.
+    task_names : list of str, default=None
+        None: 1, 2, ...
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    im_ : matplotlib AxesImage
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    evaluate_continual : Measures the matrix.
+    AccuracyCurvesDisplay : Mean accuracies of several methods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn.evaluation import AccuracyMatrixDisplay
+    >>> display = AccuracyMatrixDisplay(np.array([[1.0, np.nan], [0.9, 0.8]]))
+    >>> display.plot().ax_.get_xlabel()  # doctest: +SKIP
+    'tested on task'
+    """
+
+    def __init__(self, accuracy_matrix, *, task_names=None):
+        self.accuracy_matrix = accuracy_matrix
+        self.task_names = task_names
+
+    @classmethod
+    def from_result(cls, result, *, task_names=None, ax=None, cmap="viridis"):
+        """Plot the matrix of a :class:`ContinualResult`.
+
+        Parameters
+        ----------
+        result : ContinualResult
+            Of :func:`evaluate_continual`.
+        task_names : list of str, default=None
+            None: 1, 2, ...
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Colours, from the lowest accuracy (0.8 at most) to 1.
+
+        Returns
+        -------
+        display : AccuracyMatrixDisplay
+            Drawn.
+        """
+        return cls(result.accuracy_matrix, task_names=task_names).plot(ax=ax, cmap=cmap)
+
+    def plot(self, *, ax=None, cmap="viridis"):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Colours, from the lowest accuracy (0.8 at most) to 1.
+
+        Returns
+        -------
+        self : AccuracyMatrixDisplay
+            The same object.
+        """
+        self.ax_ = _axes(ax)
+        self.figure_ = self.ax_.figure
+        matrix = np.asarray(self.accuracy_matrix)
+        low = min(np.nanmin(matrix), 0.8)  # small losses look small
+        self.im_ = self.ax_.imshow(matrix, cmap=cmap, vmin=low, vmax=1)
+        for (t, i), accuracy in np.ndenumerate(matrix):
+            if not np.isnan(accuracy):
+                dark = self.im_.norm(accuracy) < 0.6
+                color = "white" if dark else "black"
+                self.ax_.text(i, t, f"{accuracy:.2f}", ha="center", va="center", color=color)
+        names = self.task_names or [str(t + 1) for t in range(len(matrix))]
+        self.ax_.set_xticks(range(len(matrix)), names)
+        self.ax_.set_yticks(range(len(matrix)), names)
+        self.ax_.set(xlabel="tested on task", ylabel="after learning task")
+        self.figure_.colorbar(self.im_, ax=self.ax_, label="accuracy")
+        return self
+
+
+class AccuracyCurvesDisplay:
+    """Accuracy on all tasks so far against the number of tasks, a curve for each method.
+
+    Parameters
+    ----------
+    curves : dict of str to array-like of shape (n_tasks,) or (n_runs, n_tasks)
+        Several runs are shown as their mean and one standard deviation.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    lines_ : list of matplotlib Line2D
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    evaluate_continual : Measures the accuracies.
+    AccuracyMatrixDisplay : All accuracies of one result.
+
+    Examples
+    --------
+    >>> from layup_sklearn.evaluation import AccuracyCurvesDisplay
+    >>> display = AccuracyCurvesDisplay({"one run": [1.0, 0.9], "two": [[1.0, 0.8], [0.9, 0.7]]})
+    >>> [line.get_label() for line in display.plot().lines_]  # doctest: +SKIP
+    ['one run', 'two']
+    """
+
+    def __init__(self, curves):
+        self.curves = curves
+
+    @classmethod
+    def from_results(cls, results, *, ax=None):
+        """Plot the ``accuracy`` of some results.
+
+        Parameters
+        ----------
+        results : dict of str to ContinualResult, or to a list of them
+            By name of the method; a list holds its runs, of equally many tasks.
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        display : AccuracyCurvesDisplay
+            Drawn.
+        """
+        curves = {
+            name: np.array([run.accuracy for run in (runs if isinstance(runs, list) else [runs])])
+            for name, runs in results.items()
+        }
+        return cls(curves).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        self : AccuracyCurvesDisplay
+            The same object.
+        """
+        self.ax_ = _axes(ax)
+        self.figure_ = self.ax_.figure
+        self.lines_ = []
+        for name, runs in self.curves.items():
+            runs = np.atleast_2d(runs)
+            tasks, mean = np.arange(1, runs.shape[1] + 1), runs.mean(axis=0)
+            [line] = self.ax_.plot(tasks, mean, marker=".", label=name)
+            spread = runs.std(axis=0)
+            self.ax_.fill_between(
+                tasks, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0
+            )
+            self.lines_.append(line)
+        self.ax_.set(xlabel="tasks learned", ylabel="accuracy on all of them")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.legend()
+        return self
+
+
+class RidgePathDisplay:
+    """What was tried in search of the ridge, and the point that was chosen.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_tried,), structured
+        Fields ``n_layers``, ``ridge`` and ``score``, as ``LayUPClassifier.ridge_scores_``:
+        a curve for each number of layers; -inf is left out.
+    ridge : float
+        The chosen ridge.
+    n_layers : int
+        The chosen number of layers.
+    score_name : str, default="log evidence"
+        What the scores are.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    lines_ : list of matplotlib Line2D
+        Of increasing numbers of layers.
+    chosen_ : matplotlib Line2D
+        The line at the chosen ridge.
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    LayerCountDisplay : Accuracy against the number of layers.
+    sklearn.model_selection.ValidationCurveDisplay : Scores against any parameter.
+
+    Notes
+    -----
+    The search by evidence takes few steps. Candidates of one's own draw a dense curve and need
+    no new fit: ``classifier.set_params(ridges=np.logspace(-3, 5, 50))``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from layup_sklearn import LayUPClassifier
+    >>> from layup_sklearn.evaluation import RidgePathDisplay
+    >>> classifier = LayUPClassifier().fit(*load_digits(return_X_y=True))
+    >>> display = RidgePathDisplay.from_estimator(classifier)  # doctest: +SKIP
+    >>> display.ax_.get_ylabel()  # doctest: +SKIP
+    'log evidence'
+    """
+
+    def __init__(self, scores, *, ridge, n_layers, score_name="log evidence"):
+        self.scores = scores
+        self.ridge = ridge
+        self.n_layers = n_layers
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Plot what a classifier has tried.
+
+        Parameters
+        ----------
+        estimator : LayUPClassifier
+            Fitted.
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        display : RidgePathDisplay
+            Drawn.
+        """
+        display = cls(estimator.ridge_scores_, ridge=estimator.ridge_, n_layers=estimator.n_layers_)
+        if estimator._solution().by_folds:
+            display.score_name = "accuracy on the folds"
+        return display.plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        self : RidgePathDisplay
+            The same object.
+        """
+        self.ax_ = _axes(ax)
+        self.figure_ = self.ax_.figure
+        import matplotlib
+
+        counts = np.unique(self.scores["n_layers"])
+        colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(counts)))
+        self.lines_ = []
+        for count, color in zip(counts, colors):
+            tried = self.scores[self.scores["n_layers"] == count]
+            tried = np.sort(tried[tried["score"] > -np.inf], order="ridge")
+            [line] = self.ax_.semilogx(
+                tried["ridge"],
+                tried["score"],
+                color=color,
+                linewidth=2.5 if count == self.n_layers else 1,
+                marker=".",
+                label=str(count),
+            )
+            self.lines_.append(line)
+        self.chosen_ = self.ax_.axvline(self.ridge, color="black", linestyle=":")
+        self.ax_.set(xlabel="ridge (dotted: chosen)", ylabel=self.score_name)
+        if len(counts) > 1:
+            self.ax_.legend(title="layers", ncols=1 + len(counts) // 7)
+        return self
+
+
+class LayerCountDisplay:
+    """Accuracy against the number of last layers, and what the evidence picks.
+
+    Parameters
+    ----------
+    accuracy : array-like of shape (n_layers,)
+        With 1, 2, ... layers.
+    log_evidence : array-like of shape (n_layers,), default=None
+        Likewise; the line is drawn at the largest.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    line_ : matplotlib Line2D
+    chosen_ : matplotlib Line2D or None
+        The line at the number of layers of largest evidence.
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    RidgePathDisplay : Evidence against the ridge.
+    LayUPClassifier : Chooses the number by evidence with ``n_layers="auto"``.
+
+    Examples
+    --------
+    >>> from layup_sklearn.evaluation import LayerCountDisplay
+    >>> display = LayerCountDisplay([0.8, 0.85, 0.84], log_evidence=[-90.0, -70.0, -75.0])
+    >>> display.plot().chosen_.get_xdata()  # doctest: +SKIP
+    [2, 2]
+    """
+
+    def __init__(self, accuracy, *, log_evidence=None):
+        self.accuracy = accuracy
+        self.log_evidence = log_evidence
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ax=None):
+        """Plot the accuracy of a classifier with fewer layers than it has seen.
+
+        Parameters
+        ----------
+        estimator : LayUPClassifier
+            Fitted, with an encoder that knows its layers. It stays as it is; each number of
+            layers gets the ridge that the parameters of the classifier ask for.
+        X : what the encoder takes
+            Samples to test on; an encoder of this package sees them once.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        display : LayerCountDisplay
+            Drawn.
+        """
+        estimator = _copy_that_embeds_once(estimator)
+        accuracy, log_evidence = [], []
+        for n_layers in range(1, len(getattr(estimator.encoder_, "layer_sizes_", [None])) + 1):
+            estimator.set_params(n_layers=n_layers)
+            accuracy.append(estimator.score(X, y))
+            log_evidence.append(estimator.log_evidence_)
+        return cls(accuracy, log_evidence=log_evidence).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None: of a new figure.
+
+        Returns
+        -------
+        self : LayerCountDisplay
+            The same object.
+        """
+        self.ax_ = _axes(ax)
+        self.figure_ = self.ax_.figure
+        counts, self.chosen_ = range(1, len(self.accuracy) + 1), None
+        [self.line_] = self.ax_.plot(counts, self.accuracy, marker=".")
+        self.ax_.set(xlabel="last layers", ylabel="accuracy")
+        if self.log_evidence is not None:
+            chosen = int(np.argmax(self.log_evidence)) + 1
+            self.chosen_ = self.ax_.axvline(chosen, color="black", linestyle=":")
+            self.ax_.set_xlabel("last layers (dotted: of largest evidence)")
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        return self
+
+
+def _copy_that_embeds_once(estimator):
+    """Shallow copy of a fitted classifier that solves, and keeps features, for itself."""
+    estimator = copy.copy(estimator)
+    estimator._solutions = {}
+    if getattr(estimator.encoder_, "memory", "none needed") is None:
+        from .encoders import FeatureCache
+
+        estimator.encoder_ = copy.copy(estimator.encoder_).set_params(memory=FeatureCache())
+    return estimator
+
+
+def _axes(ax):
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError("Displays need matplotlib: pip install matplotlib.") from error
+    return plt.subplots()[1]
