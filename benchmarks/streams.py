@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from layup_sklearn import ImageEncoder
+from layup_sklearn.encoders._frozen_encoder import standardise_layers
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
 from . import datasets
@@ -56,9 +57,11 @@ class Stream:
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
         if layer_norm == "auto":  # as in ImageEncoder and TextEncoder
             layer_norm = "token" in self.layers
-        X = np.hstack([_standardised(layer) for layer in layers] if layer_norm else layers)
+        X, sizes = np.hstack(layers), [layer.shape[1] for layer in layers]
+        if layer_norm:
+            standardise_layers(X, sizes)
         n_train = len(self.dataset.y_train)
-        return X[:n_train], X[n_train:], [layer.shape[1] for layer in layers]
+        return X[:n_train], X[n_train:], sizes
 
     def samples(self, n_layers=None):
         """(X, y, train): class tokens where there are some, all samples, training mask."""
@@ -139,8 +142,3 @@ def each_stream(description):
     )
     options = parser.parse_args()
     return lambda: (load(name, options.root) for name in options.streams)
-
-
-def _standardised(layer):
-    layer = layer - layer.mean(axis=1, keepdims=True)
-    return layer / np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)

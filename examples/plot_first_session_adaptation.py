@@ -63,6 +63,6 @@ for part, legend in enumerate(("0 to 4: the network adapted to them", "5 to 9: i
     axes.plot(accuracy.keys(), [values[part] for values in accuracy.values()], "o-", label=legend)
     axes.axhline(accuracy["frozen"][part], color=f"C{part}", linestyle=":")
 axes.set(ylabel="accuracy")
-axes.legend()
+axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
 figure.savefig("first_session_adaptation.png", dpi=120, bbox_inches="tight")
 print("figure: first_session_adaptation.png")

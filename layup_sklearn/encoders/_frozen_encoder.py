@@ -72,10 +72,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         else:
             self._fill_through_cache(network, samples, features)
         if self._normalises(network):
-            for part in gen_batches(len(features), _ROWS):
-                for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
-                    layer -= layer.mean(axis=1, keepdims=True)
-                    layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
+            standardise_layers(features, sizes)
         return features
 
     def fingerprint(self):
@@ -169,6 +166,21 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+def standardise_layers(features, sizes):
+    """Bring every layer of every row to mean 0 and variance 1, in place.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, sum of sizes), float
+    sizes : list of int
+        Widths of the layers.
+    """
+    for part in gen_batches(len(features), _ROWS):
+        for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
+            layer -= layer.mean(axis=1, keepdims=True)
+            layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
 
 
 def _arrived(positions, features, progress):
