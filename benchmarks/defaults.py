@@ -12,7 +12,7 @@ from .methods._layers import Layers
 from .streams import each_stream
 
 NUMBERS = (1, 2, 4, 6, 8, 12)
-KINDS = [("token", False), ("token", True), ("avg", False), ("avg", True)]
+KINDS = [(pool, norm) for pool in ("token", "avg", "avg+std") for norm in (False, True)]
 
 
 def main():

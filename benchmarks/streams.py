@@ -9,6 +9,7 @@ import numpy as np
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._frozen_encoder import standardise_layers
+from layup_sklearn.encoders._network import has_class_token, layers_are_tokens
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
 from . import datasets
@@ -37,7 +38,8 @@ class Stream:
     name : str
         "DATASET_NETWORK".
     layers : dict of str to list of ndarray
-        "token" (of images, where the network has class tokens) and "avg": all layers, deepest first.
+        "token" (of images, where the network has class tokens), "avg" and, of maps, "avg+std":
+        all layers, deepest first.
     dataset : Dataset
     encoder : transformer, default=None
         Of all layers, for methods that change the network.
@@ -53,7 +55,12 @@ class Stream:
         return self.dataset.domain_train is None
 
     def features(self, n_layers=None, pool="token", layer_norm=False):
-        """(X_train, X_test) and the widths of their layers."""
+        """(X_train, X_test) and the widths of their layers.
+
+        Where a network has no class token, "token" is "avg"; "auto" is what it is for encoders.
+        """
+        if pool == "auto":
+            pool = "avg+std"
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
         if layer_norm == "auto":  # as in ImageEncoder and TextEncoder
             layer_norm = "token" in self.layers
@@ -111,24 +118,21 @@ def load(name, root):
     encoder = NETWORKS[network](root).set_params(verbose=1, memory=root / "features")
     samples = [*dataset.train, *dataset.test]
     layers = {}
-    for pool in ("token", "avg"):
-        if pool == "token" and not _has_class_token(encoder):
-            continue
+    for pool in _pools(encoder):
         encoder.set_params(pool=pool).fit()
         features = encoder.transform(samples)
         layers[pool] = np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
     return Stream(name, layers, dataset, encoder)
 
 
-def _has_class_token(encoder):
-    """One that is worth reading: MiniLM was trained for the mean of its tokens."""
+def _pools(encoder):
+    """Those worth reading: MiniLM was trained for the mean of its tokens."""
     if not isinstance(encoder, ImageEncoder):
-        return False
-    try:
-        encoder.set_params(pool="token").fit()
-    except ValueError:
-        return False
-    return True
+        return ["avg"]
+    network = encoder._network()
+    if not layers_are_tokens(network):
+        return ["avg", "avg+std"]
+    return ["token", "avg"] if has_class_token(network) else ["avg"]
 
 
 def each_stream(description):

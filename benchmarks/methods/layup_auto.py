@@ -4,7 +4,7 @@ from layup_sklearn import LayUPClassifier
 
 from ._layers import Layers
 
-FEATURES = {"pool": "avg", "layer_norm": "auto"}
+FEATURES = {"pool": "auto", "layer_norm": "auto"}
 
 
 def make(sizes, seed):

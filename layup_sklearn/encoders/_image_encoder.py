@@ -13,8 +13,8 @@ from ._network import (
     has_class_token,
     import_timm,
     layer_features,
-    layer_norm_for,
     layer_sizes,
+    layers_are_tokens,
     load_network,
     pool_for,
 )
@@ -35,13 +35,15 @@ class ImageEncoder(FrozenEncoder):
         Number of last layers: blocks of a transformer, stages of a convolutional or
         hierarchical network. 6 is all of a network that has fewer, as most with stages
         do; any other number that is too large is an error.
-    pool : {"auto", "token", "avg"}, default="auto"
+    pool : {"auto", "token", "avg", "avg+std"}, default="auto"
         "token": class token; of two, as in a distilled DeiT, the first. "avg": mean over
-        patches or positions, without class tokens and registers. "auto": the mean, which
-        was as good or better in every stream that was measured.
+        patches or positions, without class tokens and registers. "avg+std": the mean and
+        behind it the standard deviation, twice as many columns. "auto": "avg" where layers are
+        tokens (transformers), "avg+std" where they are maps (convolutions, Swin), which
+        was the best in the streams that were measured.
     layer_norm : bool or "auto", default="auto"
-        Standardise every layer's vector over its own features. "auto": where the layers
-        are tokens (transformers), not where they are maps (convolutions, Swin).
+        Standardise every layer's vector over its own features. "auto": where layers are
+        tokens, not where they are maps.
     preprocessing : {"model", "paper"}, default="model"
         "model": the network's own resizing, crop and normalisation. "paper": bilinear
         resizing of the shorter side to the input size, centre crop, pixels in [0, 1].
@@ -81,8 +83,8 @@ class ImageEncoder(FrozenEncoder):
     h_l(x) is the output of block l before any final norm; the row of x is
     [h_L, h_(L-1), ...] (LayUP, equation 2, with the layers in reverse: fewer layers are
     the leading columns). The paper takes the raw class tokens of 6 layers: ``pool="token",
-    layer_norm=False, preprocessing="paper"``. Means with layer norm were better
-    (benchmarks/results/defaults.md). Images are read to 8 bits a channel, turned as their EXIF
+    layer_norm=False, preprocessing="paper"``. Means with layer norm, and of maps means with
+    standard deviations, were better (benchmarks/results/defaults.md). Images are read to 8 bits a channel, turned as their EXIF
     orientation says, transparent parts over white, 16-bit scaled; in threads, which on
     an accelerator work on the next batch meanwhile. Only the features grow with the number of
     images.
@@ -107,7 +109,7 @@ class ImageEncoder(FrozenEncoder):
     _parameter_constraints = {
         "model": [str],
         "n_layers": [POSITIVE],
-        "pool": [StrOptions({"auto", "token", "avg"})],
+        "pool": [StrOptions({"auto", "token", "avg", "avg+std"})],
         "layer_norm": ["boolean", StrOptions({"auto"})],
         "preprocessing": [StrOptions({"model", "paper"})],
         "image_size": [None, POSITIVE],
@@ -194,14 +196,17 @@ class ImageEncoder(FrozenEncoder):
         sizes = layer_sizes(network)[::-1]
         if self.pool == "token" and not has_class_token(network):
             raise ValueError(f"{self.model!r} has no class token: use pool='avg'.")
-        return sizes
+        return [2 * size for size in sizes] if self._pool(network) == "avg+std" else sizes
+
+    def _pool(self, network):
+        return pool_for(network, self.pool)
 
     def _normalises(self, network):
-        return layer_norm_for(network, self.layer_norm)
+        return layers_are_tokens(network) if self.layer_norm == "auto" else bool(self.layer_norm)
 
     def _space(self, network):
         preprocess, mean, std = self._preprocessing(network)
-        pool = pool_for(self.pool)
+        pool = self._pool(network)
         weights = f"{network.pretrained_cfg.get('architecture')} {weights_digest(network)}"
         return f"{weights} {preprocess} {mean} {std} {pool} {self.precision}"
 
@@ -209,7 +214,7 @@ class ImageEncoder(FrozenEncoder):
         import torch
 
         preprocess, mean, std = self._preprocessing(network)
-        pool, device = pool_for(self.pool), device_of(network)
+        pool, device = self._pool(network), device_of(network)
 
         def decode(image, position):
             return np.asarray(preprocess(read_image(image, position)))

@@ -170,39 +170,29 @@ def has_class_token(network):
     Some networks have one that joins after all of these layers (CaiT, ConViT), others
     registers only.
     """
-    takes = inspect.signature(network.forward_intermediates).parameters
-    return "return_prefix_tokens" in takes and getattr(network, "cls_token", None) is not None
+    return layers_are_tokens(network) and getattr(network, "cls_token", None) is not None
 
 
-def pool_for(pool):
-    """What "auto" pooling is.
-
-    Parameters
-    ----------
-    pool : {"auto", "token", "avg"}
-
-    Returns
-    -------
-    pool : {"token", "avg"}
-    """
-    return "avg" if pool == "auto" else pool
+def layers_are_tokens(network):
+    """Whether a network's layers are tokens (transformers), not maps (convolutions, Swin)."""
+    return "return_prefix_tokens" in inspect.signature(network.forward_intermediates).parameters
 
 
-def layer_norm_for(network, layer_norm):
-    """What "auto" layer norm is for a network: yes for layers of tokens, no for maps.
+def pool_for(network, pool):
+    """What "auto" pooling is for a network: means, of maps with standard deviations.
 
     Parameters
     ----------
     network : torch.nn.Module
-    layer_norm : {"auto", True, False}
+    pool : {"auto", "token", "avg", "avg+std"}
 
     Returns
     -------
-    layer_norm : bool
+    pool : {"token", "avg", "avg+std"}
     """
-    if layer_norm != "auto":
-        return bool(layer_norm)
-    return "return_prefix_tokens" in inspect.signature(network.forward_intermediates).parameters
+    if pool != "auto":
+        return pool
+    return "avg" if layers_are_tokens(network) else "avg+std"
 
 
 def layer_features(network, images, n_layers, pool, precision="float32"):
@@ -213,9 +203,9 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     network : torch.nn.Module
     images : tensor of shape (n_images, 3, height, width)
     n_layers : int
-    pool : {"token", "avg"}
+    pool : {"token", "avg", "avg+std"}
         "token": the first of the prefix tokens. "avg": mean over patches or positions,
-        without prefix tokens.
+        without prefix tokens; "avg+std": with their standard deviation behind it.
     precision : {"float32", "bfloat16"}
         Of the matrix products.
 
@@ -226,9 +216,8 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     """
     import torch
 
-    takes = inspect.signature(network.forward_intermediates).parameters
     tokens = {"return_prefix_tokens": pool == "token", "output_fmt": "NLC"}
-    options = tokens if "return_prefix_tokens" in takes else {}
+    options = tokens if layers_are_tokens(network) else {}
     with inference(images.device, precision):
         layers = network.forward_intermediates(
             images, indices=n_layers, norm=False, intermediates_only=True, **options
@@ -238,6 +227,9 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
             if pool == "token":
                 _, prefix = layer
                 pooled.append(prefix[:, 0].float())
-            else:
-                pooled.append(layer.float().mean(dim=1 if layer.ndim == 3 else (2, 3)))
+                continue
+            positions = {"dim": 1 if layer.ndim == 3 else (2, 3)}
+            pooled.append(layer.float().mean(**positions))
+            if pool == "avg+std":
+                pooled.append(layer.float().std(**positions, correction=0))
         return torch.cat(pooled, dim=1)

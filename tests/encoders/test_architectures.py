@@ -102,13 +102,17 @@ def test_features_are_those_of_hooks(
         "NHWC": lambda x: x.mean((1, 2)),
         "NCHW": lambda x: x.mean((2, 3)),
     }[layout]
-    pooled = {"avg": [average(x).numpy() for x in outputs]}
+    deviation = [(average(x**2) - average(x) ** 2).clamp(min=0).sqrt() for x in outputs]
+    pooled = {
+        "avg": [average(x).numpy() for x in outputs],
+        "avg+std": [torch.cat([average(x), s], dim=1).numpy() for x, s in zip(outputs, deviation)],
+    }
     if n_class_tokens:
         pooled["token"] = [x[:, 0].numpy() for x in outputs]
     else:
         with pytest.raises(ValueError, match=f"'{name}' has no class token: use pool='avg'"):
             clone(encoder).set_params(pool="token").transform(images)
-    pooled["auto"] = pooled["avg"]
+    pooled["auto"] = pooled["avg" if layout == "NLC" else "avg+std"]
     normalised = clone(encoder).set_params(layer_norm="auto", n_layers=1).transform(images)
     standard_deviation = normalised.std(axis=1)
     assert np.allclose(standard_deviation, 1, atol=1e-3) == (layout == "NLC")
@@ -143,7 +147,7 @@ def test_a_class_token_that_joins_after_the_layers_is_none(images, small_network
     encoder = ImageEncoder("convit_tiny", pretrained=False)
     assert encoder._network().cls_token is not None
     assert_array_equal(
-        encoder.transform(images), clone(encoder).set_params(pool="avg").transform(images)
+        encoder.transform(images), clone(encoder).set_params(pool="avg+std").transform(images)
     )
     with pytest.raises(ValueError, match="'convit_tiny' has no class token"):
         encoder.set_params(pool="token").fit()
@@ -153,9 +157,14 @@ def test_automatic_pooling_is_no_space_of_its_own():
     encoder = ImageEncoder("test_vit", pretrained=False)
     spaces = {
         pool: clone(encoder).set_params(pool=pool).fingerprint()
-        for pool in ("auto", "token", "avg")
+        for pool in ("auto", "token", "avg", "avg+std")
     }
-    assert spaces["auto"] == spaces["avg"] != spaces["token"]
+    assert spaces["auto"] == spaces["avg"] and len(set(spaces.values())) == 3
+    convolutions = ImageEncoder("test_efficientnet", pretrained=False)
+    spaces = [
+        clone(convolutions).set_params(pool=pool).fingerprint() for pool in ("auto", "avg+std")
+    ]
+    assert spaces[0] == spaces[1]
     spaces = {
         layer_norm: clone(encoder).set_params(layer_norm=layer_norm).fingerprint()
         for layer_norm in ("auto", True, False)
@@ -191,3 +200,9 @@ def test_a_network_whose_layers_timm_cannot_give(monkeypatch):
     monkeypatch.delattr(type(network), "forward_intermediates")
     with pytest.raises(ValueError, match="VisionTransformer .* give it to ModuleEncoder"):
         ImageEncoder("test_vit", pretrained=False).fit()
+
+
+def test_positions_of_one_have_no_deviation(images):
+    encoder = ImageEncoder("test_resnet", pretrained=False, image_size=16, n_layers=1)
+    [mean, deviation] = np.hsplit(encoder.transform(images), 2)
+    assert (deviation == 0).all() and np.isfinite(mean).all() and mean.any()
