@@ -9,7 +9,7 @@ import numpy as np
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._frozen_encoder import standardise_layers
-from layup_sklearn.encoders._network import has_class_token, layers_are_tokens
+from layup_sklearn.encoders._network import has_class_token, layers_are_tokens, pool_for
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
 from . import datasets
@@ -38,32 +38,31 @@ class Stream:
     name : str
         "DATASET_NETWORK".
     layers : dict of str to list of ndarray
-        "token" (of images, where the network has class tokens), "avg" and, of maps, "avg+std":
-        all layers, deepest first.
+        "avg", of images "avg+std" and, where the network has class tokens, "token": all
+        layers, deepest first.
     dataset : Dataset
     encoder : transformer, default=None
         Of all layers, for methods that change the network.
+    auto : tuple (pool, layer_norm), default=("avg", False)
+        What "auto" is for the encoder.
     """
 
     name: str
     layers: dict
     dataset: datasets.Dataset
     encoder: object = None
+    auto: tuple = ("avg", False)
 
     @property
     def is_class_incremental(self):
         return self.dataset.domain_train is None
 
     def features(self, n_layers=None, pool="token", layer_norm=False):
-        """(X_train, X_test) and the widths of their layers.
-
-        Where a network has no class token, "token" is "avg"; "auto" is what it is for encoders.
-        """
-        if pool == "auto":
-            pool = "avg+std"
+        """X_train, X_test and the widths of their layers; where there are no class tokens,
+        "token" is "avg"."""
+        pool = self.auto[0] if pool == "auto" else pool
+        layer_norm = self.auto[1] if layer_norm == "auto" else layer_norm
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
-        if layer_norm == "auto":  # as in ImageEncoder and TextEncoder
-            layer_norm = "token" in self.layers
         X, sizes = np.hstack(layers), [layer.shape[1] for layer in layers]
         if layer_norm:
             standardise_layers(X, sizes)
@@ -117,22 +116,21 @@ def load(name, root):
     dataset = datasets.load(dataset_name, root)
     encoder = NETWORKS[network](root).set_params(verbose=1, memory=root / "features")
     samples = [*dataset.train, *dataset.test]
-    layers = {}
-    for pool in _pools(encoder):
+
+    def embed(pool):
         encoder.set_params(pool=pool).fit()
         features = encoder.transform(samples)
-        layers[pool] = np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
-    return Stream(name, layers, dataset, encoder)
+        return np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
 
-
-def _pools(encoder):
-    """Those worth reading: MiniLM was trained for the mean of its tokens."""
     if not isinstance(encoder, ImageEncoder):
-        return ["avg"]
+        return Stream(name, {"avg": embed("avg")}, dataset, encoder)
+    both = embed("avg+std")
+    layers = {"avg": [np.hsplit(layer, 2)[0] for layer in both], "avg+std": both}
     network = encoder._network()
-    if not layers_are_tokens(network):
-        return ["avg", "avg+std"]
-    return ["token", "avg"] if has_class_token(network) else ["avg"]
+    if has_class_token(network):
+        layers["token"] = embed("token")
+    auto = pool_for(network, "auto"), layers_are_tokens(network)
+    return Stream(name, layers, dataset, encoder, auto)
 
 
 def each_stream(description):
