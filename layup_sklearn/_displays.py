@@ -3,6 +3,8 @@
 import copy
 
 import numpy as np
+from scipy.linalg import LinAlgError
+from sklearn.utils.validation import check_is_fitted
 
 
 class AccuracyMatrixDisplay:
@@ -209,8 +211,9 @@ class RidgePathDisplay:
 
     Notes
     -----
-    The search by evidence takes few steps. Candidates of one's own draw a dense curve and need
-    no new fit: ``classifier.set_params(ridges=np.logspace(-3, 5, 50))``.
+    The search by evidence takes few steps. Candidates of one's own draw a dense curve, and where
+    the choice is by evidence they need no new fit:
+    ``classifier.set_params(ridges=np.logspace(-3, 5, 50))``.
 
     Examples
     --------
@@ -245,10 +248,13 @@ class RidgePathDisplay:
         display : RidgePathDisplay
             Drawn.
         """
-        display = cls(estimator.ridge_scores_, ridge=estimator.ridge_, n_layers=estimator.n_layers_)
-        if estimator._solution().by_folds:
-            display.score_name = "accuracy on the folds"
-        return display.plot(ax=ax)
+        by_folds = estimator._solution().by_folds
+        return cls(
+            estimator.ridge_scores_,
+            ridge=estimator.ridge_,
+            n_layers=estimator.n_layers_,
+            score_name="accuracy on the folds" if by_folds else "log evidence",
+        ).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw.
@@ -265,15 +271,20 @@ class RidgePathDisplay:
         """
         self.ax_ = _axes(ax)
         self.figure_ = self.ax_.figure
-        import matplotlib
+        from matplotlib import colormaps
 
         counts = np.unique(self.scores["n_layers"])
-        colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(counts)))
+        colors = colormaps["viridis"](np.linspace(0, 0.9, len(counts)))
+        ridges = self.scores["ridge"]
+        if ridges.all():
+            self.ax_.set_xscale("log")
+        else:
+            self.ax_.set_xscale("symlog", linthresh=ridges[ridges > 0].min(initial=1.0))
         self.lines_ = []
         for count, color in zip(counts, colors):
             tried = self.scores[self.scores["n_layers"] == count]
             tried = np.sort(tried[tried["score"] > -np.inf], order="ridge")
-            [line] = self.ax_.semilogx(
+            [line] = self.ax_.plot(
                 tried["ridge"],
                 tried["score"],
                 color=color,
@@ -295,7 +306,7 @@ class LayerCountDisplay:
     Parameters
     ----------
     accuracy : array-like of shape (n_layers,)
-        With 1, 2, ... layers.
+        With 1, 2, ... layers; NaN leaves a gap.
     log_evidence : array-like of shape (n_layers,), default=None
         Likewise; the line is drawn at the largest.
 
@@ -332,7 +343,8 @@ class LayerCountDisplay:
         ----------
         estimator : LayUPClassifier
             Fitted, with an encoder that knows its layers. It stays as it is; each number of
-            layers gets the ridge that the parameters of the classifier ask for.
+            layers has the ridge of its own evidence, or the one that is fixed or that folds
+            have chosen. A number with which the matrix is singular is left out.
         X : what the encoder takes
             Samples to test on; an encoder of this package sees them once.
         y : array-like of shape (n_samples,)
@@ -346,11 +358,15 @@ class LayerCountDisplay:
             Drawn.
         """
         estimator = _copy_that_embeds_once(estimator)
-        accuracy, log_evidence = [], []
-        for n_layers in range(1, len(getattr(estimator.encoder_, "layer_sizes_", [None])) + 1):
-            estimator.set_params(n_layers=n_layers)
-            accuracy.append(estimator.score(X, y))
-            log_evidence.append(estimator.log_evidence_)
+        n_most = len(getattr(estimator.encoder_, "layer_sizes_", None) or [None])
+        accuracy, log_evidence = np.full(n_most, np.nan), np.full(n_most, -np.inf)
+        for i in range(n_most):
+            estimator.set_params(n_layers=i + 1)
+            try:
+                log_evidence[i] = estimator.log_evidence_
+            except LinAlgError:
+                continue
+            accuracy[i] = estimator.score(X, y)
         return cls(accuracy, log_evidence=log_evidence).plot(ax=ax)
 
     def plot(self, *, ax=None):
@@ -381,12 +397,12 @@ class LayerCountDisplay:
 
 def _copy_that_embeds_once(estimator):
     """Shallow copy of a fitted classifier that solves, and keeps features, for itself."""
+    from .encoders._frozen_encoder import with_memory
+
+    check_is_fitted(estimator)
     estimator = copy.copy(estimator)
     estimator._solutions = {}
-    if getattr(estimator.encoder_, "memory", "none needed") is None:
-        from .encoders import FeatureCache
-
-        estimator.encoder_ = copy.copy(estimator.encoder_).set_params(memory=FeatureCache())
+    estimator.encoder_ = with_memory(copy.copy(estimator.encoder_))
     return estimator
 
 

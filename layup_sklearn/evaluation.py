@@ -9,7 +9,7 @@ from inspect import signature
 from time import perf_counter
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state, gen_batches
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -378,8 +378,9 @@ def evaluate_continual(
     y_test : array-like of shape (n_test,)
         Labels of the test samples.
     callback : callable, default=None
-        ``callback(t, estimator)`` is called when task t is learned and scored: for
-        measurements of one's own, or to keep the estimator. Its time is not counted.
+        ``callback(t, estimator)`` is called when task t is learned and scored, for
+        measurements of one's own; its time is not counted. It is the same estimator each
+        time: keep a ``copy.deepcopy``.
     verbose : int, default=0
         1 shows a progress bar over the calls of ``partial_fit``.
 
@@ -402,9 +403,9 @@ def evaluate_continual(
 
     Notes
     -----
-    An estimator whose parameter ``encoder__memory`` is None is given a
-    :class:`FeatureCache` in memory, so that the network embeds every image once, and not
-    the test images of all tasks again after each.
+    An encoder of this package without a cache is given a :class:`FeatureCache` in memory, so
+    that the network embeds every image once, and not the test images of all tasks again
+    after each.
 
     Examples
     --------
@@ -422,6 +423,8 @@ def evaluate_continual(
     """
     from tqdm.auto import tqdm
 
+    from .encoders._frozen_encoder import with_memory
+
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
     y_train, y_test = column_or_1d(y_train), column_or_1d(y_test)
@@ -430,7 +433,8 @@ def evaluate_continual(
     if empty:
         raise ValueError(f"tasks[{empty[0]}] has no test samples.")
 
-    estimator = _with_memory(clone(estimator))
+    estimator = clone(estimator)
+    with_memory(getattr(estimator, "encoder", None))
     first = {}
     if "classes" in signature(estimator.partial_fit).parameters:
         learned = np.concatenate([rows for batches, _ in tasks for rows in batches])
@@ -443,6 +447,7 @@ def evaluate_continual(
             start = perf_counter()
             for rows in batches:
                 estimator.partial_fit(_safe_indexing(X_train, rows), y_train[rows], **first)
+                with_memory(getattr(estimator, "encoder_", None))  # of an encoder given by name
                 first = {}
                 progress.update()
             learned = perf_counter()
@@ -454,13 +459,3 @@ def evaluate_continual(
                 callback(t, estimator)
     n_test = np.array([len(test) for _, test in tasks])
     return ContinualResult(matrix, n_test, *times, estimator)
-
-
-def _with_memory(estimator):
-    if isinstance(estimator, BaseEstimator):
-        parameters = estimator.get_params()
-        if "encoder__memory" in parameters and parameters["encoder__memory"] is None:
-            from .encoders import FeatureCache
-
-            estimator.set_params(encoder__memory=FeatureCache())
-    return estimator

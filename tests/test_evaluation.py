@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.naive_bayes import MultinomialNB
 
-from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
+from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier, encoders
 from layup_sklearn.encoders import _image_encoder
 from layup_sklearn.evaluation import (
     AccuracyCurvesDisplay,
@@ -164,6 +166,23 @@ def test_images_go_through_the_network_once(monkeypatch):
     assert len(kept) == 12
 
 
+def test_an_encoder_given_by_name_sees_the_test_images_once(monkeypatch):
+    encoder = ImageEncoder("test_vit", pretrained=False, image_size=32)
+    monkeypatch.setattr(encoders, "ImageEncoder", lambda name: clone(encoder))
+    counts, layer_features = [], _image_encoder.layer_features
+
+    def counting(network, pixels, *args):
+        counts.append(len(pixels))
+        return layer_features(network, pixels, *args)
+
+    monkeypatch.setattr(_image_encoder, "layer_features", counting)
+    images = np.random.default_rng(0).integers(0, 256, (18, 16, 16, 3), dtype=np.uint8)
+    y = np.arange(9) % 3
+    tasks = class_incremental_tasks(y, y, 3, random_state=0)
+    evaluate_continual(LayUPClassifier("test_vit", ridge=1.0), tasks, images[:9], y, images[9:], y)
+    assert sum(counts) == 18
+
+
 def test_errors_say_what_is_wrong(digits):
     X, y, X_test, y_test = digits
     with pytest.raises(ValueError, match=r"tasks\[1\] has no test samples"):
@@ -206,7 +225,7 @@ def test_the_ridge_path_is_what_was_tried(images):
         assert_array_equal(line.get_ydata(), scores["score"][[2, 0]])
     assert list(display.chosen_.get_xdata()) == [classifier.ridge_] * 2
     widths = [line.get_linewidth() for line in display.lines_]
-    assert np.argmax(widths) + 1 == classifier.n_layers_
+    assert [width > 2 for width in widths] == [n == classifier.n_layers_ for n in (1, 2, 3)]
     assert display.ax_.get_ylabel() == "log evidence"
     assert display.plot(ax=display.ax_).ax_ is display.ax_
 
@@ -218,6 +237,46 @@ def test_the_ridge_path_says_what_its_scores_are(images):
     assert RidgePathDisplay.from_estimator(folds).ax_.get_ylabel() == "accuracy on the folds"
     no_folds = LayUPClassifier(cv=2, ridges=[1.0, 2.0]).fit(X, np.arange(12))
     assert RidgePathDisplay.from_estimator(no_folds).ax_.get_ylabel() == "log evidence"
+
+
+def test_a_ridge_of_zero_is_drawn():
+    pytest.importorskip("matplotlib").use("Agg")
+    X, y = np.random.default_rng(0).standard_normal((20, 3)), np.arange(20) % 2
+    display = RidgePathDisplay.from_estimator(LayUPClassifier(ridge=0.0).fit(X, y))
+    left, right = display.ax_.get_xlim()
+    assert left <= 0 < right and list(display.chosen_.get_xdata()) == [0, 0]
+
+
+class Layers(TransformerMixin, BaseEstimator):
+    """Three layers, of 2, 2 and 12 columns; with a parameter that has our name for another thing."""
+
+    def __init__(self, memory=None):
+        self.memory = memory
+
+    def fit(self, X, y=None):
+        self.layer_sizes_ = [2, 2, 12]
+        return self
+
+    def transform(self, X):
+        return np.asarray(X)
+
+
+def test_foreign_encoders_and_singular_layers_are_drawn():
+    pytest.importorskip("matplotlib").use("Agg")
+    rng = np.random.default_rng(0)
+    y = np.arange(12) % 3
+    X = rng.standard_normal((12, 16))
+    X[:, 2:4] += 9 * np.eye(3)[y, :2]
+    classifier = LayUPClassifier(Layers(), n_layers=1, ridge=0.0).fit(X, y)
+    accuracy = LayerCountDisplay.from_estimator(classifier, X, y).line_.get_ydata()
+    expected = [classifier.set_params(n_layers=n).score(X, y) for n in (1, 2)]
+    assert expected[0] < expected[1]
+    assert_array_equal(accuracy, [*expected, np.nan])  # 16 features, 12 samples
+    assert classifier.encoder_.memory is None
+    with pytest.raises(NotFittedError):
+        LayerCountDisplay.from_estimator(LayUPClassifier(), X, y)
+    with pytest.raises(NotFittedError):
+        RidgePathDisplay.from_estimator(LayUPClassifier())
 
 
 @pytest.mark.parametrize("ridge", ["auto", 10.0])

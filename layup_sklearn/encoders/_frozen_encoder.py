@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
-from ._feature_cache import as_feature_cache
+from ._feature_cache import FeatureCache, as_feature_cache
 from ._torch import device_of
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
@@ -166,6 +166,24 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+def with_memory(encoder):
+    """An encoder of this package keeps features from here on, in memory if nowhere else.
+
+    Parameters
+    ----------
+    encoder : object
+        Changed in place where it is an encoder of this package without a cache.
+
+    Returns
+    -------
+    encoder : object
+        The same.
+    """
+    if isinstance(encoder, FrozenEncoder) and as_feature_cache(encoder.memory) is None:
+        encoder.set_params(memory=FeatureCache())
+    return encoder
 
 
 def standardise_layers(features, sizes):

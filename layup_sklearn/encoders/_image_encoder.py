@@ -38,12 +38,13 @@ class ImageEncoder(FrozenEncoder):
     pool : {"auto", "token", "avg", "avg+std"}, default="auto"
         "token": class token; of two, as in a distilled DeiT, the first. "avg": mean over
         patches or positions, without class tokens and registers. "avg+std": the mean and
-        behind it the standard deviation, twice as many columns. "auto": "avg" where layers are
-        tokens (transformers), "avg+std" where they are maps (convolutions, Swin), which
-        was the best in the streams that were measured.
+        behind it the standard deviation, twice as many columns. "auto": "avg" where timm
+        gives layers as tokens (ViT, DINOv2, CLIP, EVA, BEiT), "avg+std" where it gives them
+        as maps (convolutions, Swin): the best use of the columns in the streams that were
+        measured.
     layer_norm : bool or "auto", default="auto"
-        Standardise every layer's vector over its own features. "auto": where layers are
-        tokens, not where they are maps.
+        Standardise every layer's vector, means and deviations together, over its own
+        features. "auto": where layers are tokens, not where they are maps.
     preprocessing : {"model", "paper"}, default="model"
         "model": the network's own resizing, crop and normalisation. "paper": bilinear
         resizing of the shorter side to the input size, centre crop, pixels in [0, 1].
@@ -84,10 +85,10 @@ class ImageEncoder(FrozenEncoder):
     [h_L, h_(L-1), ...] (LayUP, equation 2, with the layers in reverse: fewer layers are
     the leading columns). The paper takes the raw class tokens of 6 layers: ``pool="token",
     layer_norm=False, preprocessing="paper"``. Means with layer norm, and of maps means with
-    standard deviations, were better (benchmarks/results/defaults.md). Images are read to 8 bits a channel, turned as their EXIF
-    orientation says, transparent parts over white, 16-bit scaled; in threads, which on
-    an accelerator work on the next batch meanwhile. Only the features grow with the number of
-    images.
+    standard deviations, were better (benchmarks/results/defaults.md). Images are read to 8 bits
+    a channel, turned as their EXIF orientation says, transparent parts over white, 16-bit
+    scaled; in threads, which for an accelerator work on the next batch meanwhile. Only the
+    features grow with the number of images.
 
     References
     ----------
