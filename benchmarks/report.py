@@ -1,6 +1,7 @@
 """A Markdown table of all results, and a picture for each stream."""
 
 import numpy as np
+import pandas as pd
 
 from layup_sklearn.evaluation import AccuracyCurvesDisplay, average_accuracy, forgetting
 
@@ -25,7 +26,7 @@ def write(folder):
         [
             "# Continual learners on the same features and splits",
             _environment(results),
-            *_tables(results),
+            *tables(results),
             *(
                 _published(name)
                 for name in sorted({_data_set(s) for s in results})
@@ -39,70 +40,141 @@ def write(folder):
     return text
 
 
-def _tables(results):
-    """One for each thing that was measured."""
+def measures(results):
+    """Everything that was measured: a row for each stream, method and order.
 
-    def final(result):
-        return _curves(result)[:, -1]
+    Parameters
+    ----------
+    results : dict of str to dict of str to result
 
-    def average(result):
-        return _curves(result).mean(axis=1)
+    Returns
+    -------
+    measures : DataFrame
+        Index "stream", "method" and "order"; NaN where a method has no such thing.
+    """
+    rows = {}
+    for stream, by_method in results.items():
+        for method, result in by_method.items():
+            for (order, one), curve in zip(result["orders"].items(), _curves(result)):
+                rows[stream, method, order] = {
+                    "final": curve[-1],
+                    "average": curve.mean(),
+                    "forgetting": 100 * forgetting(one["accuracy_matrix"]),
+                    "joint_gap": 100 * one.get("joint_gap", np.nan),
+                    "log_loss": one.get("log_loss", np.nan),
+                    "calibration_error": one.get("calibration_error", np.nan),
+                    "novelty": 100 * one.get("novelty", np.nan),
+                    "seconds": sum(one.get("fit_time", [])) + sum(one.get("score_time", [])),
+                    "columns": result.get("n_features", np.nan),
+                }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["stream", "method", "order"])
+    return table
 
-    marks = f"Bold: best but for `{UPPER_BOUND}`. †: better than `{DEFAULT}` by more than one "
-    marks += "standard error of the difference, order by order."
-    yield _table(results, "Final accuracy, %", marks, final, best=max)
-    yield _table(results, "Average accuracy, %", marks, average, best=max)
-    yield _table(
-        results,
-        "Forgetting, points",
-        "Mean loss since a task's best accuracy. In class-incremental streams the sums themselves "
-        "forget nothing and still lose: later classes are more to be confused with.",
-        _forgetting,
-        mean=False,
+
+def tables(results):
+    """Markdown tables of streams by methods, one for each thing that was measured."""
+    methods_, found = _columns(results), measures(results)
+    marks = (
+        f"Bold: best but for `{UPPER_BOUND}`. †: better than `{DEFAULT}` by at least 0.1 and by more "
+        "than one standard error of the difference, order by order."
     )
-    yield _table(
-        results,
-        "Incremental against joint, points",
-        "With a fixed ridge: accuracy on all test samples of one fit on all training samples, less "
-        "that after the last task.",
-        lambda result: [100 * gap for gap in _orders("joint_gap")(result)],
-        mean=False,
-    )
-    yield _table(
-        results,
-        "Log loss of the probabilities",
-        "Of `predict_proba` after the last task, where a method has one.",
-        _orders("log_loss"),
-        form="{:.2f}",
-        best=min,
-    )
-    yield _table(
-        results,
-        "Calibration error of the probabilities, %",
-        "Expected calibration error of the predicted label, 15 bins of equal width.",
-        _orders("calibration_error"),
-        best=min,
-    )
-    yield _table(
-        results,
-        "Novelty, %",
-        "Area under the ROC curve of `score_samples`: test samples of classes seen against those of "
-        "classes to come, mean over all tasks but the last; class-incremental streams.",
-        lambda result: [100 * area for area in _orders("novelty")(result)],
-        best=max,
-    )
-    yield _table(
-        results,
-        "Seconds to learn the whole stream, and to predict after every task",
-        "With features at hand; adapted networks (`layup_adaptformer`, `layup_lora`, `layup_ssf`, "
-        "`layup_vpt`) are trained and make theirs.",
-        _seconds,
-        mean=False,
-    )
-    yield _table(
-        results, "Columns", "Features that a method sees.", lambda r: [r["n_features"]],
-        form="{:.0f}", mean=False,
-    )  # fmt: skip
+
+    def table(name, title, note, **options):
+        if (measured := found[name].dropna()).empty:
+            return []
+        columns = [m for m in methods_ if m in measured.index.get_level_values("method")]
+        return ["\n".join([f"## {title}", "", note, "", *_table(measured, columns, **options)])]
+
+    return [
+        *table("final", "Final accuracy, %", marks, best=max, mark=True),
+        *table("average", "Average accuracy, %", marks, best=max, mark=True),
+        *table(
+            "forgetting",
+            "Forgetting, points",
+            "Mean loss since a task's best accuracy. In class-incremental streams the sums "
+            "themselves forget nothing and still lose: later classes are more to be confused with.",
+        ),
+        *table(
+            "joint_gap",
+            "Incremental against joint, points",
+            "With a fixed ridge: accuracy on all test samples of one fit on all training samples, "
+            "less that after the last task.",
+        ),
+        *table(
+            "log_loss",
+            "Log loss of the probabilities",
+            "Of `predict_proba` after the last task. Bold: best.",
+            form="{:.2f}",
+            best=min,
+        ),
+        *table(
+            "calibration_error",
+            "Calibration error of the probabilities, %",
+            "Expected calibration error of the predicted label, 15 bins of equal width. Bold: best.",
+            best=min,
+        ),
+        *table(
+            "novelty",
+            "Novelty, %",
+            "Area under the ROC curve of `score_samples`: test samples of classes seen against "
+            "those of classes to come, mean over all tasks but the last. Bold: best.",
+            best=max,
+        ),
+        *table(
+            "seconds",
+            "Seconds to learn the whole stream, and to predict after every task",
+            "Features are at hand; only adapted networks are trained in this time, and embed what "
+            "they learn and part of the test images.",
+        ),
+        *table("columns", "Columns", "Features that a method sees.", form="{:.0f}"),
+    ]
+
+
+def _table(measured, columns, form="{:.1f}", best=None, mark=False):
+    """Lines of a table; with `best` cells have standard errors, and the table means."""
+    lines = [_row("stream", columns), "|---" * (len(columns) + 1) + "|"]
+    means = measured.groupby(["stream", "method"]).mean().unstack()[columns]
+    errors = measured.groupby(["stream", "method"]).sem().fillna(0.0).unstack()[columns]
+    peers = means.drop(columns=UPPER_BOUND, errors="ignore")
+    for stream, row in means.iterrows():
+        cells = []
+        for method, value in row.items():
+            cell = form.format(value) if np.isfinite(value) else "-"
+            if best is not None and np.isfinite(value):
+                cell += f" ± {form.format(errors.loc[stream, method])}"
+                if method in peers and value == best(peers.loc[stream].dropna()):
+                    cell = f"**{cell}**"
+                if mark and method in peers and _beats(measured[stream], method):
+                    cell += " †"
+            cells.append(cell)
+        lines.append(_row(stream, cells))
+    if best is not None:
+        lines += _means(means, form)
+    return lines
+
+
+def _means(table, form):
+    """Over all streams, and where some methods lack some, over those that all have run."""
+    rows, whole = {"mean": table.mean(skipna=False)}, table.dropna()
+    if 0 < len(whole) < len(table):
+        rows[f"mean of the {len(whole)} that all ran"] = whole.mean()
+    return [
+        _row(name, [form.format(value) if np.isfinite(value) else "-" for value in values])
+        for name, values in rows.items()
+    ]
+
+
+def _beats(accuracy, method):
+    """Whether better than the default on a stream; `accuracy` by method and order."""
+    if DEFAULT not in accuracy.index:
+        return False
+    gain = (accuracy[method] - accuracy[DEFAULT]).dropna()
+    return len(gain) > 1 and gain.mean() > max(gain.sem(), 0.1)
+
+
+def _row(name, cells):
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def _curves(result):
@@ -123,8 +195,9 @@ def _environment(results):
     first = next(iter(by_method.values()))["environment"]
     versions = ", ".join(f"{name} {first[name]}" for name in runs.PACKAGES)
     orders = {len(r["orders"]) for by_method in results.values() for r in by_method.values()}
+    dates = {r["environment"]["date"] for rs in results.values() for r in rs.values()}
     lines = [
-        f"{first['date']}; {first['cpu']}, GPU: {first['gpu']}; Python {first['python']}, "
+        f"{' and '.join(sorted(dates))}; {first['cpu']}, GPU: {first['gpu']}; Python {first['python']}, "
         f"{versions}; {'; '.join(first['blas'])}.",
         "",
         f"Orders of the classes (or domains) from seed 1993 on: {', '.join(map(str, sorted(orders)))}."
@@ -133,98 +206,6 @@ def _environment(results):
         *(f"- `{m}`: {methods.get(m).__doc__.splitlines()[0]}" for m in _columns(results)),
     ]
     return "\n".join(lines)
-
-
-def _table(results, title, note, values, form="{:.1f}", best=None, mean=True):
-    """Markdown table of streams by methods.
-
-    Parameters
-    ----------
-    results : dict of str to dict of str to result
-    title, note : str
-    values : callable
-        Of a result: one number for each order; empty where there is none.
-    form : str
-        Of a cell's mean.
-    best : {max, min}, default=None
-        Marks the best method of a stream, and those that beat the default.
-    mean : bool, default=True
-        Whether to add rows with the means over streams.
-    """
-    found = {s: {m: values(r) for m, r in rs.items()} for s, rs in results.items()}
-    columns = [m for m in _columns(results) if any(len(row.get(m, ())) for row in found.values())]
-    lines = [
-        f"## {title}",
-        "",
-        note,
-        "",
-        _row("stream", columns),
-        "|---" * (len(columns) + 1) + "|",
-    ]
-    for stream, row in found.items():
-        means = {m: np.mean(v) for m, v in row.items() if len(v)}
-        peers = [value for m, value in means.items() if m != UPPER_BOUND]
-        cells = []
-        for m in columns:
-            if m not in means:
-                cells.append("-")
-                continue
-            cell = form.format(means[m])
-            if best is not None:
-                cell += f" ± {form.format(_error(row[m]))}"
-                if m != UPPER_BOUND and means[m] == best(peers):
-                    cell = f"**{cell}**"
-                if m != UPPER_BOUND and _beats(row[m], row.get(DEFAULT, []), best):
-                    cell += " †"
-            cells.append(cell)
-        lines.append(_row(stream, cells))
-    if mean:
-        lines += _means(found, columns, form)
-    return "\n".join(lines)
-
-
-def _means(found, columns, form):
-    """Over all streams, and where some methods lack some, over those that all have run."""
-    table = np.array([[np.mean(r[m]) if len(r.get(m, ())) else np.nan for m in columns]
-                      for r in found.values()])  # fmt: skip
-    whole = ~np.isnan(table).any(axis=1)
-    rows = {"mean": table.mean(axis=0)}
-    if whole.any() and not whole.all():
-        rows[f"mean of the {whole.sum()} that all ran"] = table[whole].mean(axis=0)
-    return [
-        _row(name, ["-" if np.isnan(value) else form.format(value) for value in values])
-        for name, values in rows.items()
-    ]
-
-
-def _row(name, cells):
-    return f"| {name} | {' | '.join(cells)} |"
-
-
-def _error(values):
-    """Standard error of the mean."""
-    return np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
-
-
-def _beats(values, default, best):
-    """Whether better than the default by more than one standard error, order by order."""
-    if len(values) != len(default):
-        return False
-    gain = np.subtract(values, default) * (1 if best is max else -1)
-    return gain.mean() > max(_error(gain), 1e-9)
-
-
-def _orders(key):
-    """Function that gives a number of each order."""
-    return lambda result: [o[key] for o in result["orders"].values() if key in o]
-
-
-def _forgetting(result):
-    return [100 * forgetting(o["accuracy_matrix"]) for o in result["orders"].values()]
-
-
-def _seconds(result):
-    return [sum(o["fit_time"]) + sum(o["score_time"]) for o in result["orders"].values()]
 
 
 def _data_set(stream):

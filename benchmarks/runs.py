@@ -7,6 +7,7 @@ import re
 from datetime import date
 from functools import partial
 from importlib.metadata import version
+from numbers import Real
 
 import joblib
 import numpy as np
@@ -43,35 +44,30 @@ def run(stream, method, n_orders, folder, online=None):
     module = methods.get(method)
     name = f"{stream.name}_online{online}" if online else stream.name
     path = folder / name / f"{method}.json"
-    result = json.loads(path.read_text()) if path.exists() else {"stream": name, "method": method}
-    result.setdefault("orders", {})
+    result = json.loads(path.read_text()) if path.exists() else {}
+    definition = methods.definition(method)
+    if result.get("definition") != definition:
+        result = {"stream": name, "method": method, "definition": definition, "orders": {}}
     make, X_train, X_test = _prepared(stream, module)
     y_train, y_test = stream.dataset.y_train, stream.dataset.y_test
     for seed in range(FIRST_SEED, FIRST_SEED + n_orders):
         if str(seed) in result["orders"]:
             continue
         tasks = stream.tasks(seed)
-        seen = np.cumsum([np.bincount(test, minlength=len(y_test)) for _, test in tasks], axis=0)
-        novelty = []
-
-        def tell_what_is_new(t, estimator):
-            if hasattr(estimator, "score_samples") and stream.is_class_incremental:
-                if not seen[t].all():
-                    novelty.append(roc_auc_score(seen[t], estimator.score_samples(X_test)))
-
+        novelty = Novelty(tasks if stream.is_class_incremental else [], X_test)
         if online:
             tasks = online_batches(tasks, online, random_state=seed)
         outcome = evaluate_continual(
-            make(seed), tasks, X_train, y_train, X_test, y_test, callback=tell_what_is_new
+            make(seed), tasks, X_train, y_train, X_test, y_test, callback=novelty
         )
         result["orders"][str(seed)] = {
             "accuracy_matrix": outcome.accuracy_matrix.round(6).tolist(),
             "n_test": outcome.n_test.tolist(),
             "fit_time": outcome.fit_time.round(4).tolist(),
             "score_time": outcome.score_time.round(4).tolist(),
+            **novelty.mean(),
             **_answers(outcome.estimator, X_test, y_test),
             **_joint_gap(make(seed), outcome.estimator, X_train, y_train, X_test, y_test),
-            **({"novelty": float(np.mean(novelty))} if novelty else {}),
         }
         statistics = getattr(outcome.estimator, "statistics_", None)
         result["n_features"] = statistics.n_features if statistics else int(X_train.shape[1])
@@ -85,6 +81,24 @@ def run(stream, method, n_orders, folder, online=None):
     return path
 
 
+class Novelty:
+    """Area under the ROC curve of ``score_samples``: classes seen against classes to come."""
+
+    def __init__(self, tasks, X_test):
+        self.tasks, self.X_test, self.areas = tasks, X_test, []
+
+    def __call__(self, t, estimator):
+        """After task t; the last one leaves no class to come."""
+        if t + 1 < len(self.tasks) and hasattr(estimator, "score_samples"):
+            seen = np.zeros(len(self.X_test), dtype=bool)
+            for _, test in self.tasks[: t + 1]:
+                seen[test] = True
+            self.areas.append(roc_auc_score(seen, estimator.score_samples(self.X_test)))
+
+    def mean(self):
+        return {"novelty": float(np.mean(self.areas))} if self.areas else {}
+
+
 def _prepared(stream, module):
     """A function of the seed that makes the estimator, and what it learns and is tested on."""
     if hasattr(module, "adapt"):
@@ -96,7 +110,8 @@ def _prepared(stream, module):
 
 def _answers(estimator, X_test, y_test):
     """How good the probabilities are after the last task."""
-    if not hasattr(estimator, "predict_proba"):
+    known = np.isin(y_test, estimator.classes_).all() if hasattr(estimator, "classes_") else False
+    if not (known and hasattr(estimator, "predict_proba")):
         return {}
     codes = np.searchsorted(estimator.classes_, y_test)
     error, loss = calibration.errors(estimator.predict_proba(X_test), codes)
@@ -105,7 +120,7 @@ def _answers(estimator, X_test, y_test):
 
 def _joint_gap(estimator, learned, X_train, y_train, X_test, y_test):
     """Accuracy that one fit on all samples has more, where a ridge is fixed."""
-    if not isinstance(getattr(estimator, "ridge", None), float):
+    if not isinstance(getattr(estimator, "ridge", None), Real):
         return {}
     joint = estimator.fit(X_train, y_train).score(X_test, y_test)
     return {"joint_gap": float(joint - learned.score(X_test, y_test))}

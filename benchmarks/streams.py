@@ -9,7 +9,7 @@ import numpy as np
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._frozen_encoder import standardise_layers
-from layup_sklearn.encoders._network import has_class_token, layers_are_tokens, pool_for
+from layup_sklearn.encoders._network import has_class_token
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
 from . import datasets
@@ -58,8 +58,10 @@ class Stream:
         return self.dataset.domain_train is None
 
     def features(self, n_layers=None, pool="token", layer_norm=False):
-        """X_train, X_test and the widths of their layers; where there are no class tokens,
-        "token" is "avg"."""
+        """X_train, X_test and the widths of their layers.
+
+        Where a network does not have a pooling, such as class tokens, it is "avg".
+        """
         pool = self.auto[0] if pool == "auto" else pool
         layer_norm = self.auto[1] if layer_norm == "auto" else layer_norm
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
@@ -129,7 +131,8 @@ def load(name, root):
     network = encoder._network()
     if has_class_token(network):
         layers["token"] = embed("token")
-    auto = pool_for(network, "auto"), layers_are_tokens(network)
+    default = ImageEncoder()
+    auto = default._pool(network), default._normalises(network)
     return Stream(name, layers, dataset, encoder, auto)
 
 

@@ -3,12 +3,13 @@
 FEATURES says which features of a stream a method sees, ``make(sizes, seed)`` what learns from
 them, ``sizes`` being the widths of the layers. A method that changes the network has
 ``adapt(encoder, seed)`` instead: it sees the images, and gets the encoder of the stream.
+FEATURES, or the settings of the adaptation, are kept with the results.
 """
 
 from importlib import import_module
 from pathlib import Path
 
-from ._adapted import is_adaptable
+from ._adapted import is_adaptable, settings
 
 
 def names():
@@ -21,6 +22,12 @@ def names():
 def get(name):
     """Module of a method."""
     return import_module(f".{name}", __name__)
+
+
+def definition(name):
+    """Results of another definition are no results of this method."""
+    module = get(name)
+    return settings() if hasattr(module, "adapt") else module.FEATURES
 
 
 def suits(name, stream):

@@ -4,6 +4,13 @@ from layup_sklearn import AdaptedImageEncoder, ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders._network import import_timm
 
 
+def settings():
+    """The paper's recipe, but for bfloat16, and for the epochs where no GPU is at hand."""
+    import torch
+
+    return {"epochs": 20 if torch.cuda.is_available() else 5, "precision": "bfloat16"}
+
+
 def is_adaptable(encoder):
     """Whether an encoder is a plain vision transformer."""
     if not isinstance(encoder, ImageEncoder):
@@ -12,16 +19,9 @@ def is_adaptable(encoder):
 
 
 def adapted(encoder, method, seed):
-    """LayUP with its defaults behind a copy of an encoder that the first task adapts.
-
-    The recipe is the paper's, but for two things: 5 epochs, not 20, where no GPU is at hand,
-    and bfloat16.
-    """
-    import torch
-
+    """LayUP with its defaults behind a copy of an encoder that the first task adapts."""
     frozen = encoder.get_params(deep=False)
     for name in ("n_layers", "pool", "layer_norm", "memory", "verbose"):
         del frozen[name]
-    epochs = 20 if torch.cuda.is_available() else 5
-    options = {"method": method, "epochs": epochs, "random_state": seed}
-    return LayUPClassifier(AdaptedImageEncoder(**{**frozen, "precision": "bfloat16"}, **options))
+    options = {**frozen, **settings(), "method": method, "random_state": seed}
+    return LayUPClassifier(AdaptedImageEncoder(**options))

@@ -1,4 +1,4 @@
-"""LayUP as `layup`, the network adapted to the first task by AdaptFormer: a small network beside every MLP."""
+"""LayUP as `layup`, adapted to the first task by AdaptFormer (a small network beside every MLP)."""
 
 from ._adapted import adapted
 

@@ -1,4 +1,4 @@
-"""LayUP as `layup`, the network adapted to the first task by SSF: scale and shift of every layer's output."""
+"""LayUP as `layup`, adapted to the first task by SSF (scale and shift of every layer's output)."""
 
 from ._adapted import adapted
 
