@@ -69,6 +69,20 @@ def test_parameters_and_methods_are_those_of_the_others():
     assert methods.options == set(METHODS)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_network_is_trained_in_the_precision(precision, images, labels, monkeypatch):
+    forward_head, mixed = type(base_network()).forward_head, []
+
+    def recording(self, features, **options):
+        mixed.append(torch.is_autocast_enabled("cpu"))
+        return forward_head(self, features, **options)
+
+    monkeypatch.setattr(type(base_network()), "forward_head", recording)
+    encoder = clone(TINY).set_params(precision=precision, epochs=1).fit(images, labels)
+    assert set(mixed) == {precision == "bfloat16"}
+    assert all(value.dtype == np.float32 for value in encoder.adapted_state_.values())
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_transform_is_what_the_trained_network_gives(method, images, labels, monkeypatch):
     trained = []

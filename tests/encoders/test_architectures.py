@@ -131,15 +131,30 @@ def test_features_are_those_of_hooks(
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit"])
 def test_the_order_of_channels_in_memory_changes_only_the_rounding(name, images):
     encoder = ImageEncoder(name, pretrained=False, device="cpu", layer_norm=False)
-    layout = {"memory_format": torch.channels_last}
-    convolutions = [m for m in encoder._network().modules() if isinstance(m, torch.nn.Conv2d)]
-    assert all(convolution.weight.is_contiguous(**layout) for convolution in convolutions)
+    network = encoder._network()
+    convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
+    for convolution in convolutions:
+        assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
     features = encoder.transform(images)
-    encoder._network().to(memory_format=torch.contiguous_format)
+    network.to(memory_format=torch.contiguous_format)
     expected = encoder.transform(images)
-    encoder._network().to(**layout)  # shared by all encoders of this model
+    _network._load_network.cache_clear()
     scale = np.abs(expected).max()
     assert_allclose(features / scale, expected / scale, rtol=1e-4, atol=1e-6)
+
+
+def test_a_network_of_volumes_too_has_its_channels_last(images, monkeypatch):
+    class Volumes(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.plane, self.volume = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv3d(1, 2, 3)
+
+    monkeypatch.setattr(timm, "create_model", lambda *args, **options: Volumes())
+    _network._load_network.cache_clear()
+    encoder = ImageEncoder("test_vit", pretrained=False, device="cpu")
+    weight = encoder._network().plane.weight
+    _network._load_network.cache_clear()
+    assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_class_token_that_joins_after_the_layers_is_none(images, small_networks):

@@ -35,7 +35,10 @@ def test_one_batch_is_decoded_ahead_for_accelerators_only(device, n_decoded):
 
     batches = decoded_batches(list(range(1000)), range(1000), decode, 10, device=device)
     next(batches)
-    time.sleep(0.2)  # the threads get their time
+    deadline = time.monotonic() + 10
+    while len(decoded) < n_decoded and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)  # for more of them, if there were
     batches.close()
     assert len(decoded) == n_decoded
 
