@@ -144,7 +144,9 @@ def test_the_callback_sees_the_estimator_after_every_task(digits):
     assert seen == [(0, 2), (1, 4), (2, 6), (3, 8), (4, 10)]
 
 
-def test_images_go_through_the_network_once(monkeypatch):
+@pytest.fixture
+def counts(monkeypatch):
+    """Numbers of images in the passes of a network."""
     counts, layer_features = [], _image_encoder.layer_features
 
     def counting(network, pixels, *args):
@@ -152,6 +154,10 @@ def test_images_go_through_the_network_once(monkeypatch):
         return layer_features(network, pixels, *args)
 
     monkeypatch.setattr(_image_encoder, "layer_features", counting)
+    return counts
+
+
+def test_images_go_through_the_network_once(counts):
     images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
     y = np.arange(12) % 3
     tasks = class_incremental_tasks(y, y, 3, random_state=0)
@@ -166,16 +172,9 @@ def test_images_go_through_the_network_once(monkeypatch):
     assert len(kept) == 12
 
 
-def test_an_encoder_given_by_name_sees_the_test_images_once(monkeypatch):
+def test_an_encoder_given_by_name_sees_the_test_images_once(counts, monkeypatch):
     encoder = ImageEncoder("test_vit", pretrained=False, image_size=32)
     monkeypatch.setattr(encoders, "ImageEncoder", lambda name: clone(encoder))
-    counts, layer_features = [], _image_encoder.layer_features
-
-    def counting(network, pixels, *args):
-        counts.append(len(pixels))
-        return layer_features(network, pixels, *args)
-
-    monkeypatch.setattr(_image_encoder, "layer_features", counting)
     images = np.random.default_rng(0).integers(0, 256, (18, 16, 16, 3), dtype=np.uint8)
     y = np.arange(9) % 3
     tasks = class_incremental_tasks(y, y, 3, random_state=0)
@@ -280,18 +279,12 @@ def test_foreign_encoders_and_singular_layers_are_drawn():
 
 
 @pytest.mark.parametrize("ridge", ["auto", 10.0])
-def test_the_number_of_layers_is_drawn_with_the_images_embedded_once(ridge, images, monkeypatch):
+def test_the_number_of_layers_is_drawn_with_the_images_embedded_once(ridge, images, counts):
     pytest.importorskip("matplotlib").use("Agg")
     encoder = ImageEncoder("test_vit", pretrained=False, image_size=32, n_layers=3)
     y = np.arange(12) % 3
     classifier = LayUPClassifier(encoder, ridge=ridge, ridges=[1.0, 100.0]).fit(images[:9], y[:9])
-    counts, layer_features = [], _image_encoder.layer_features
-
-    def counting(network, pixels, *args):
-        counts.append(len(pixels))
-        return layer_features(network, pixels, *args)
-
-    monkeypatch.setattr(_image_encoder, "layer_features", counting)
+    counts.clear()
     display = LayerCountDisplay.from_estimator(classifier, images[9:], y[9:])
     assert sum(counts) == 3
     assert classifier.encoder_.memory is None and classifier.n_layers is None
