@@ -232,9 +232,10 @@ def _draw(by_method, stream, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    order = [m for m in _columns({stream: by_method})]
-    AccuracyCurvesDisplay({m: _curves(by_method[m]) for m in order}).plot(ax=ax)
+    figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    ax.set_prop_cycle(color=plt.colormaps["tab20"].colors)
+    curves = {m: _curves(by_method[m]) for m in _columns({stream: by_method})}
+    AccuracyCurvesDisplay(curves).plot(ax=ax)
     ax.set(title=stream, ylabel="accuracy on all tasks so far, %")
     ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False)
     figure.savefig(path, dpi=100)
