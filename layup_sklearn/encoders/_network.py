@@ -89,7 +89,7 @@ def _load_network(model, pretrained, checkpoint, image_size, device):
             torch.manual_seed(0)
             network = timm.create_model(model, pretrained=False, num_classes=0)
     network = network.eval().requires_grad_(False).to(device)
-    if device == "cpu":  # up to twice as fast: benchmarks/results/speed.md
+    if device == "cpu":  # up to 1.6 times as fast: benchmarks/results/speed.md
         convert_conv2d_weight_memory_format(network, torch.channels_last)
     if image_size is not None:
         _set_image_size(network, image_size, model)
