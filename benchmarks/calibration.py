@@ -121,9 +121,8 @@ def errors(probabilities, y, n_bins=15):
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     gaps = np.bincount(bins, confidence - right, n_bins)
-    return 100 * np.abs(gaps).sum() / len(y), log_loss(
-        y, probabilities, labels=np.arange(probabilities.shape[1])
-    )
+    loss = log_loss(y, probabilities, labels=np.arange(probabilities.shape[1]))
+    return 100 * np.abs(gaps).sum() / len(y), loss
 
 
 def measure(X, y, train, ridge_times=1.0, with_samples=False):

@@ -74,16 +74,16 @@ def measures(results):
 
 def tables(results):
     """Markdown tables of streams by methods, one for each thing that was measured."""
-    methods_, found = _columns(results), measures(results)
+    found = measures(results)
     marks = (
-        f"Bold: best but for `{UPPER_BOUND}`. †: better than `{DEFAULT}` by at least 0.1 and by more "
-        "than one standard error of the difference, order by order."
+        f"Bold: best but for `{UPPER_BOUND}`. †: better than `{DEFAULT}` by at least 0.1 and by "
+        "more than one standard error of the difference, order by order."
     )
 
     def table(name, title, note, **options):
         if (measured := found[name].dropna()).empty:
             return []
-        columns = [m for m in methods_ if m in measured.index.get_level_values("method")]
+        columns = [m for m in _columns(results) if m in measured.index.get_level_values("method")]
         return ["\n".join([f"## {title}", "", note, "", *_table(measured, columns, **options)])]
 
     return [
@@ -140,7 +140,7 @@ def _table(measured, columns, form="{:.1f}", best=None, mark=False):
     for stream, row in means.iterrows():
         cells = []
         for method, value in row.items():
-            cell = form.format(value) if np.isfinite(value) else "-"
+            cell = _number(value, form)
             if best is not None and np.isfinite(value):
                 cell += f" ± {form.format(errors.loc[stream, method])}"
                 if method in peers and value == best(peers.loc[stream].dropna()):
@@ -159,10 +159,7 @@ def _means(table, form):
     rows, whole = {"mean": table.mean(skipna=False)}, table.dropna()
     if 0 < len(whole) < len(table):
         rows[f"mean of the {len(whole)} that all ran"] = whole.mean()
-    return [
-        _row(name, [form.format(value) if np.isfinite(value) else "-" for value in values])
-        for name, values in rows.items()
-    ]
+    return [_row(name, [_number(v, form) for v in values]) for name, values in rows.items()]
 
 
 def _beats(accuracy, method):
@@ -171,6 +168,10 @@ def _beats(accuracy, method):
         return False
     gain = (accuracy[method] - accuracy[DEFAULT]).dropna()
     return len(gain) > 1 and gain.mean() > max(gain.sem(), 0.1)
+
+
+def _number(value, form):
+    return form.format(value) if np.isfinite(value) else "-"
 
 
 def _row(name, cells):
@@ -197,8 +198,8 @@ def _environment(results):
     orders = {len(r["orders"]) for by_method in results.values() for r in by_method.values()}
     dates = {r["environment"]["date"] for rs in results.values() for r in rs.values()}
     lines = [
-        f"{' and '.join(sorted(dates))}; {first['cpu']}, GPU: {first['gpu']}; Python {first['python']}, "
-        f"{versions}; {'; '.join(first['blas'])}.",
+        f"{' and '.join(sorted(dates))}; {first['cpu']}, GPU: {first['gpu']}; "
+        f"Python {first['python']}, {versions}; {'; '.join(first['blas'])}.",
         "",
         f"Orders of the classes (or domains) from seed 1993 on: {', '.join(map(str, sorted(orders)))}."
         " Mean over them, +- its standard error.",

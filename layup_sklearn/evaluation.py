@@ -447,9 +447,9 @@ def evaluate_continual(
             start = perf_counter()
             for rows in batches:
                 estimator.partial_fit(_safe_indexing(X_train, rows), y_train[rows], **first)
-                with_memory(getattr(estimator, "encoder_", None))  # of an encoder given by name
                 first = {}
                 progress.update()
+            with_memory(getattr(estimator, "encoder_", None))  # where it was given by name
             learned = perf_counter()
             for i, (_, test) in enumerate(tasks[: t + 1]):
                 predicted = estimator.predict(_safe_indexing(X_test, test))

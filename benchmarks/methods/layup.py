@@ -1,4 +1,4 @@
-"""LayUP with this package's defaults: means of 6 layers (with layer norm, or of maps with standard deviations)."""
+"""LayUP with this package's defaults: 6 layers; means, of maps with standard deviations."""
 
 from layup_sklearn import LayUPClassifier
 

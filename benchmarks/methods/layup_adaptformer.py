@@ -1,4 +1,4 @@
-"""LayUP as `layup`, adapted to the first task by AdaptFormer (a small network beside every MLP)."""
+"""LayUP as `layup`, adapted to task 1 by AdaptFormer (small networks beside the MLPs)."""
 
 from ._adapted import adapted
 

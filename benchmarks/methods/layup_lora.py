@@ -1,4 +1,4 @@
-"""LayUP as `layup`, adapted to the first task by LoRA (a matrix of rank 8 on top of query, key and value)."""
+"""LayUP as `layup`, adapted to task 1 by LoRA (rank 8, on query, key and value)."""
 
 from ._adapted import adapted
 

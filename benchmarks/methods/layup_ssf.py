@@ -1,4 +1,4 @@
-"""LayUP as `layup`, adapted to the first task by SSF (scale and shift of every layer's output)."""
+"""LayUP as `layup`, adapted to task 1 by SSF (scale and shift of all layers' outputs)."""
 
 from ._adapted import adapted
 

@@ -1,4 +1,4 @@
-"""LayUP as `layup`, adapted to the first task by VPT-deep (prompt tokens in every block)."""
+"""LayUP as `layup`, adapted to task 1 by VPT-deep (prompt tokens in every block)."""
 
 from ._adapted import adapted
 

@@ -16,7 +16,6 @@ from ._network import (
     layer_sizes,
     layers_are_tokens,
     load_network,
-    pool_for,
 )
 from ._torch import device_of, find_device, weights_digest
 
@@ -200,7 +199,9 @@ class ImageEncoder(FrozenEncoder):
         return [2 * size for size in sizes] if self._pool(network) == "avg+std" else sizes
 
     def _pool(self, network):
-        return pool_for(network, self.pool)
+        if self.pool != "auto":
+            return self.pool
+        return "avg" if layers_are_tokens(network) else "avg+std"
 
     def _normalises(self, network):
         return layers_are_tokens(network) if self.layer_norm == "auto" else bool(self.layer_norm)

@@ -179,23 +179,6 @@ def layers_are_tokens(network):
     return "return_prefix_tokens" in inspect.signature(network.forward_intermediates).parameters
 
 
-def pool_for(network, pool):
-    """What "auto" pooling is for a network: means, of maps with standard deviations.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-    pool : {"auto", "token", "avg", "avg+std"}
-
-    Returns
-    -------
-    pool : {"token", "avg", "avg+std"}
-    """
-    if pool != "auto":
-        return pool
-    return "avg" if layers_are_tokens(network) else "avg+std"
-
-
 def layer_features(network, images, n_layers, pool, precision="float32"):
     """Pooled outputs of the last layers of a network, side by side.
 
