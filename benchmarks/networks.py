@@ -72,7 +72,7 @@ def _dinov2(root):
 def _minilm(root):
     from layup_sklearn import TextEncoder
 
-    return TextEncoder(minilm(root / "downloads"), n_layers=6, max_length=128)
+    return TextEncoder(minilm(root / "downloads"), n_layers=6, max_length=128, layer_norm=False)
 
 
 def _vit_base(tag):

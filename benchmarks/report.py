@@ -197,12 +197,19 @@ def _environment(results):
     versions = ", ".join(f"{name} {first[name]}" for name in runs.PACKAGES)
     orders = {len(r["orders"]) for by_method in results.values() for r in by_method.values()}
     dates = {r["environment"]["date"] for rs in results.values() for r in rs.values()}
-    lines = [
+    n_orders = ", ".join(map(str, sorted(orders)))
+    machine = (
         f"{' and '.join(sorted(dates))}; {first['cpu']}, GPU: {first['gpu']}; "
-        f"Python {first['python']}, {versions}; {'; '.join(first['blas'])}.",
+        f"Python {first['python']}, {versions}; {'; '.join(first['blas'])}."
+    )
+    protocol = (
+        f"Orders of the classes (or domains) from seed 1993 on: {n_orders}. Mean over them, ± its "
+        "standard error."
+    )
+    lines = [
+        machine,
         "",
-        f"Orders of the classes (or domains) from seed 1993 on: {', '.join(map(str, sorted(orders)))}."
-        " Mean over them, +- its standard error.",
+        protocol,
         "",
         *(f"- `{m}`: {methods.get(m).__doc__.splitlines()[0]}" for m in _columns(results)),
     ]
@@ -234,8 +241,9 @@ def _draw(by_method, stream, path):
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    ax.set_prop_cycle(color=plt.colormaps["tab20"].colors)
     curves = {m: _curves(by_method[m]) for m in _columns({stream: by_method})}
+    colors = dict(zip(methods.names(), plt.colormaps["tab20"].colors))  # the same in all pictures
+    ax.set_prop_cycle(color=[colors[m] for m in curves])
     AccuracyCurvesDisplay(curves).plot(ax=ax)
     ax.set(title=stream, ylabel="accuracy on all tasks so far, %")
     ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False)

@@ -45,10 +45,10 @@ def run(stream, method, n_orders, folder, online=None):
     name = f"{stream.name}_online{online}" if online else stream.name
     path = folder / name / f"{method}.json"
     result = json.loads(path.read_text()) if path.exists() else {}
-    definition = methods.definition(method)
+    definition = methods.definition(method, stream)
     if result.get("definition") != definition:
         result = {"stream": name, "method": method, "definition": definition, "orders": {}}
-    make, X_train, X_test = _prepared(stream, module)
+    make, X_train, X_test = _prepared(stream, module, definition)
     y_train, y_test = stream.dataset.y_train, stream.dataset.y_test
     for seed in range(FIRST_SEED, FIRST_SEED + n_orders):
         if str(seed) in result["orders"]:
@@ -99,12 +99,12 @@ class Novelty:
         return {"novelty": float(np.mean(self.areas))} if self.areas else {}
 
 
-def _prepared(stream, module):
+def _prepared(stream, module, definition):
     """A function of the seed that makes the estimator, and what it learns and is tested on."""
     if hasattr(module, "adapt"):
         dataset = stream.dataset
         return partial(module.adapt, stream.encoder), dataset.train, dataset.test
-    X_train, X_test, sizes = stream.features(**module.FEATURES)
+    X_train, X_test, sizes = stream.features(**definition)
     return partial(module.make, sizes), X_train, X_test
 
 

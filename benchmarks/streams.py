@@ -1,7 +1,7 @@
 """Streams: a data set behind a network, its features on disk, its tasks in any order."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,12 +38,12 @@ class Stream:
     name : str
         "DATASET_NETWORK".
     layers : dict of str to list of ndarray
-        "avg", of images "avg+std" and, where the network has class tokens, "token": all
+        "avg", "avg+std" and, of images where the network has class tokens, "token": all
         layers, deepest first.
     dataset : Dataset
     encoder : transformer, default=None
         Of all layers, for methods that change the network.
-    auto : tuple (pool, layer_norm), default=("avg", False)
+    auto : dict, default={"pool": "avg", "layer_norm": False}
         What "auto" is for the encoder.
     """
 
@@ -51,19 +51,21 @@ class Stream:
     layers: dict
     dataset: datasets.Dataset
     encoder: object = None
-    auto: tuple = ("avg", False)
+    auto: dict = field(default_factory=lambda: {"pool": "avg", "layer_norm": False})
 
     @property
     def is_class_incremental(self):
         return self.dataset.domain_train is None
+
+    def resolve(self, options):
+        """Options of `features`, with what "auto" is here."""
+        return {k: self.auto[k] if v == "auto" else v for k, v in options.items()}
 
     def features(self, n_layers=None, pool="token", layer_norm=False):
         """X_train, X_test and the widths of their layers.
 
         Where a network does not have a pooling, such as class tokens, it is "avg".
         """
-        pool = self.auto[0] if pool == "auto" else pool
-        layer_norm = self.auto[1] if layer_norm == "auto" else layer_norm
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
         X, sizes = np.hstack(layers), [layer.shape[1] for layer in layers]
         if layer_norm:
@@ -124,15 +126,15 @@ def load(name, root):
         features = encoder.transform(samples)
         return np.split(features, np.cumsum(encoder.layer_sizes_)[:-1], axis=1)
 
-    if not isinstance(encoder, ImageEncoder):
-        return Stream(name, {"avg": embed("avg")}, dataset, encoder)
     both = embed("avg+std")
     layers = {"avg": [np.hsplit(layer, 2)[0] for layer in both], "avg+std": both}
-    network = encoder._network()
-    if has_class_token(network):
-        layers["token"] = embed("token")
-    default = ImageEncoder()
-    auto = default._pool(network), default._normalises(network)
+    auto = {"pool": type(encoder)().pool, "layer_norm": type(encoder)().layer_norm}
+    if isinstance(encoder, ImageEncoder):
+        network = encoder._network()
+        if has_class_token(network):
+            layers["token"] = embed("token")
+        default = ImageEncoder()
+        auto = {"pool": default._pool(network), "layer_norm": default._normalises(network)}
     return Stream(name, layers, dataset, encoder, auto)
 
 

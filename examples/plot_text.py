@@ -54,7 +54,7 @@ train, test = train_test_split(
 # %%
 # The learner: all six blocks of the frozen transformer, sums, ridge. The cache lets each
 # line through the network once, whoever asks for it.
-encoder = TextEncoder(get_model_path(), layer_norm=True, memory=FeatureCache())
+encoder = TextEncoder(get_model_path(), memory=FeatureCache())
 classifier = LayUPClassifier(encoder)
 
 # %%

@@ -3,7 +3,8 @@
 FEATURES says which features of a stream a method sees, ``make(sizes, seed)`` what learns from
 them, ``sizes`` being the widths of the layers. A method that changes the network has
 ``adapt(encoder, seed)`` instead: it sees the images, and gets the encoder of the stream.
-FEATURES, or the settings of the adaptation, are kept with the results.
+FEATURES, with what "auto" is for the stream, or the settings of the adaptation, are kept with
+the results.
 """
 
 from importlib import import_module
@@ -24,10 +25,10 @@ def get(name):
     return import_module(f".{name}", __name__)
 
 
-def definition(name):
+def definition(name, stream):
     """Results of another definition are no results of this method."""
     module = get(name)
-    return settings() if hasattr(module, "adapt") else module.FEATURES
+    return settings() if hasattr(module, "adapt") else stream.resolve(module.FEATURES)
 
 
 def suits(name, stream):

@@ -1,4 +1,4 @@
-"""LayUP with this package's defaults: 6 layers; means, of maps with standard deviations."""
+"""LayUP with this package's defaults: 6 layers; means, of maps and texts with deviations."""
 
 from layup_sklearn import LayUPClassifier
 

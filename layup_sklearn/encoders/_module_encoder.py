@@ -14,7 +14,7 @@ from ._decoding import decoded_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import POSITIVE, FrozenEncoder
 from ._image_reading import as_image_list, read_image
-from ._torch import device_of, digest_weights, inference
+from ._torch import device_of, digest_weights, inference, pooled_positions
 
 _hooking = threading.Lock()  # hooks see the passes of all threads
 _sizes = WeakKeyDictionary()  # module -> layers and pooling -> widths
@@ -29,7 +29,7 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
     inputs : tensor of shape (n_samples, ...)
     layers : list of str
         Names of submodules.
-    pool : {"avg", "token"} or callable
+    pool : {"avg", "avg+std", "token"} or callable
     precision : {"float32", "bfloat16"}
         Of the matrix products.
 
@@ -60,10 +60,10 @@ def _pooled(name, outputs, pool, n_samples):
     output = output[0] if isinstance(output, (tuple, list)) else output
     if callable(pool):
         features = pool(output)
-    elif output.ndim == 3:
-        features = output[:, 0] if pool == "token" else output.float().mean(dim=1)
-    elif output.ndim == 4 and pool == "avg":
-        features = output.float().mean(dim=(2, 3))
+    elif output.ndim == 3 and pool == "token":
+        features = output[:, 0]
+    elif output.ndim in (3, 4) and pool != "token":
+        features = pooled_positions(output, 1 if output.ndim == 3 else (2, 3), pool)
     else:
         features = output
     if features.ndim != 2 or len(features) != n_samples:
@@ -94,9 +94,10 @@ class ModuleEncoder(FrozenEncoder):
         images.
     n_layers : int, default=None
         Number of last layers of the list; None = all.
-    pool : {"avg", "token"} or callable, default="avg"
-        "avg": mean over tokens (all of them) or positions. "token": first token. A function
-        turns a layer's output into a tensor (n, width).
+    pool : {"avg", "avg+std", "token"} or callable, default="avg"
+        "avg": mean over tokens (all of them) or positions. "avg+std": the mean and behind it
+        the standard deviation, twice as many columns; of maps the better choice. "token":
+        first token. A function turns a layer's output into a tensor (n, width).
     layer_norm : bool, default=False
         Standardise every layer's vector over its own features.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -141,7 +142,7 @@ class ModuleEncoder(FrozenEncoder):
         "layers": ["array-like"],
         "preprocess": [callable],
         "n_layers": [None, POSITIVE],
-        "pool": [StrOptions({"avg", "token"}), callable],
+        "pool": [StrOptions({"avg", "avg+std", "token"}), callable],
         "layer_norm": ["boolean"],
         "precision": [StrOptions({"float32", "bfloat16"})],
         "batch_size": [POSITIVE],

@@ -5,7 +5,13 @@ import inspect
 import os
 from functools import lru_cache
 
-from ._torch import device_of, first_line, import_past_torchvision, inference
+from ._torch import (
+    device_of,
+    first_line,
+    import_past_torchvision,
+    inference,
+    pooled_positions,
+)
 
 
 def import_timm():
@@ -212,8 +218,5 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
                 _, prefix = layer
                 pooled.append(prefix[:, 0].float())
                 continue
-            positions = {"dim": 1 if layer.ndim == 3 else (2, 3)}
-            pooled.append(layer.float().mean(**positions))
-            if pool == "avg+std":
-                pooled.append(layer.float().std(**positions, correction=0))
+            pooled.append(pooled_positions(layer, 1 if layer.ndim == 3 else (2, 3), pool))
         return torch.cat(pooled, dim=1)

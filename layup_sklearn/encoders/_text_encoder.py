@@ -78,10 +78,12 @@ class TextEncoder(FrozenEncoder):
     n_layers : int, default=6
         Number of last blocks. 6 is all of a network that has fewer; any other number that
         is too large is an error.
-    pool : {"avg", "token"}, default="avg"
-        Mean over the tokens of the text, special ones among them; or class token.
-    layer_norm : bool, default=False
-        Standardise every layer's vector over its own features.
+    pool : {"avg+std", "avg", "token"}, default="avg+std"
+        "avg": mean over the tokens of the text, special ones among them. "avg+std": the mean
+        and behind it the standard deviation, twice as many columns. "token": class token.
+    layer_norm : bool, default=True
+        Standardise every layer's vector, means and deviations together, over its own
+        features.
     max_length : int, default=None
         Tokens, special ones among them, after which a text is cut. None: the model's own.
     device : str, default="auto"
@@ -110,9 +112,11 @@ class TextEncoder(FrozenEncoder):
     Notes
     -----
     With h_l(x, t) the hidden state of token t after block l, the row of text x is
-    [h_L, h_(L-1), ...], each a mean over t or the state of the first token. Texts of like
-    length share a batch. The hidden states are those that transformers gives: many
-    decoders apply their final norm to the last one.
+    [h_L, h_(L-1), ...], each a mean over t, with or without the standard deviation, or the
+    state of the first token. The defaults are the best of what was measured with two text
+    streams (benchmarks/results/defaults.md). Texts of like length share a batch. The hidden
+    states are those that transformers gives: many decoders apply their final norm to the
+    last one.
 
     Only the encoder of an encoder-decoder (T5, BART) is used.
 
@@ -125,8 +129,7 @@ class TextEncoder(FrozenEncoder):
     Examples
     --------
     >>> from layup_sklearn import LayUPClassifier, TextEncoder
-    >>> encoder = TextEncoder("sentence-transformers/all-MiniLM-L6-v2", layer_norm=True)
-    >>> classifier = LayUPClassifier(encoder)
+    >>> classifier = LayUPClassifier(TextEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     >>> texts, y = ["goal in the last minute", "rates were raised"], ["sport", "economy"]
     >>> classifier.partial_fit(texts, y).predict(texts)  # doctest: +SKIP
     array(['sport', 'economy'], dtype='<U7')
@@ -135,7 +138,7 @@ class TextEncoder(FrozenEncoder):
     _parameter_constraints = {
         "model": [str, os.PathLike],
         "n_layers": [POSITIVE],
-        "pool": [StrOptions({"avg", "token"})],
+        "pool": [StrOptions({"avg", "avg+std", "token"})],
         "layer_norm": ["boolean"],
         "max_length": [None, POSITIVE],
         "device": [str],
@@ -152,8 +155,8 @@ class TextEncoder(FrozenEncoder):
         model="sentence-transformers/all-MiniLM-L6-v2",
         *,
         n_layers=DEFAULT_LAYERS,
-        pool="avg",
-        layer_norm=False,
+        pool="avg+std",
+        layer_norm=True,
         max_length=None,
         device="auto",
         precision="float32",
@@ -208,7 +211,8 @@ class TextEncoder(FrozenEncoder):
         return network
 
     def _all_layer_sizes(self, network):
-        return text_layer_sizes(network)
+        sizes = text_layer_sizes(network)
+        return [2 * size for size in sizes] if self.pool == "avg+std" else sizes
 
     def _space(self, network):
         tokenizer, _ = self._load()

@@ -200,15 +200,15 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     pad : int
         Token that fills up shorter texts; no state of it is used.
     n_layers : int
-    pool : {"token", "avg"}
-        First token, or mean over the tokens of the text.
+    pool : {"token", "avg", "avg+std"}
+        First token; mean over the tokens of the text; with their standard deviation behind it.
     precision : {"float32", "bfloat16"}
         Of the matrix products.
 
     Returns
     -------
     features : tensor of shape (n_texts, sum of the blocks' widths), float32
-        Deepest block first. Zeros for a text without tokens.
+        Deepest block first, for "avg+std" twice as wide. Zeros for a text without tokens.
     """
     import torch
 
@@ -217,15 +217,20 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     padded = torch.tensor([tokens + [pad] * (width - len(tokens)) for tokens in ids])
     device = device_of(network)
     mask = (torch.arange(width) < lengths[:, None]).to(device)
+    blank, n_tokens = ~mask[:, :, None], mask.sum(dim=1, keepdim=True).clamp(min=1)
     with inference(device, precision):
         states = network(
             input_ids=padded.to(device), attention_mask=mask.long(), output_hidden_states=True
         ).hidden_states
         pooled = []
         for state in states[: -n_layers - 1 : -1]:
+            state = state.float()
             if pool == "token":
-                pooled.append(state[:, 0].float())
-            else:
-                total = state.float().masked_fill(~mask[:, :, None], 0).sum(dim=1)
-                pooled.append(total / mask.sum(dim=1, keepdim=True).clamp(min=1))
+                pooled.append(state[:, 0])
+                continue
+            mean = state.masked_fill(blank, 0).sum(dim=1) / n_tokens
+            pooled.append(mean)
+            if pool == "avg+std":
+                squares = (state - mean[:, None]).square().masked_fill(blank, 0)
+                pooled.append((squares.sum(dim=1) / n_tokens).sqrt())
         return torch.cat(pooled, dim=1)

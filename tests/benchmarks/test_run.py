@@ -75,7 +75,7 @@ def test_an_interrupted_run_goes_on_to_the_same_table(stop, stream, tmp_path, mo
 def test_probabilities_and_novelty_of_a_run(stream, tmp_path):
     runs.run(stream, "layup", 1, tmp_path)
     order = runs.load(tmp_path)["digits_efficientnet"]["layup"]["orders"]["1993"]
-    X, X_test, _ = stream.features(**methods.get("layup").FEATURES)
+    X, X_test, _ = stream.features(**methods.definition("layup", stream))
     y, y_test = stream.dataset.y_train, stream.dataset.y_test
     model, areas = LayUPClassifier(), []
     tasks = stream.tasks(1993)
@@ -149,6 +149,11 @@ def test_results_of_another_definition_are_made_again(stream, tmp_path, monkeypa
     assert runs.run(stream, "layup", 1, tmp_path) == path
     again = runs.load(tmp_path)["digits_efficientnet"]["layup"]
     assert len(again["orders"]) == 1 and again["n_features"] == 32
+    monkeypatch.setitem(stream.auto, "layer_norm", True)
+    runs.run(stream, "layup", 2, tmp_path)
+    again = runs.load(tmp_path)["digits_efficientnet"]["layup"]
+    assert again["definition"] == {"n_layers": 1, "pool": "avg", "layer_norm": True}
+    assert len(again["orders"]) == 2
 
 
 def test_online_runs_stand_apart(stream, tmp_path):

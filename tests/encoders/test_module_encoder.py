@@ -54,8 +54,15 @@ def images():
 LAYERS = ["stem", "pair.wide", "lstm", "head"]
 
 
-def test_every_kind_of_output_deepest_first(module, images):
-    features = ModuleEncoder(module, LAYERS, preprocess, batch_size=3).fit_transform(images)
+@pytest.mark.parametrize("pool", ["avg", "avg+std"])
+def test_every_kind_of_output_deepest_first(pool, module, images):
+    encoder = ModuleEncoder(module, LAYERS, preprocess, pool=pool, batch_size=3)
+    features = encoder.fit_transform(images)
+
+    def over(states, dim):
+        both = [states.mean(dim), states.std(dim, correction=0)]
+        return torch.cat(both[: len(pool.split("+"))], dim=1)
+
     x = torch.stack([preprocess(Image.fromarray(image)) for image in images])
     module.eval()
     with torch.inference_mode():
@@ -64,11 +71,12 @@ def test_every_kind_of_output_deepest_first(module, images):
         states, _ = module.lstm(wide.flatten(2).transpose(1, 2))
         expected = [
             module.head(states[:, -1]),
-            states.mean(1),
-            wide.mean((2, 3)),
-            stem.mean((2, 3)),
+            over(states, 1),
+            over(wide, (2, 3)),
+            over(stem, (2, 3)),
         ]
     assert_allclose(features, np.hstack(expected), rtol=1e-5, atol=1e-6)
+    assert encoder.layer_sizes_ == [part.shape[1] for part in expected]
     assert features.dtype == np.float32
 
 

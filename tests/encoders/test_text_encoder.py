@@ -100,22 +100,30 @@ def direct(folder, text, pool, max_length=16):
     with torch.inference_mode():
         states = network(**inputs, output_hidden_states=True).hidden_states[1:]
     states = [state[0].numpy() for state in states[::-1]]
-    return [state[0] if pool == "token" else state.mean(axis=0) for state in states]
+    pooled = {
+        "token": lambda state: state[0],
+        "avg": lambda state: state.mean(axis=0),
+        "avg+std": lambda state: np.hstack([state.mean(axis=0), state.std(axis=0)]),
+    }
+    return [pooled[pool](state) for state in states]
 
 
-@pytest.mark.parametrize("pool", ["avg", "token"])
+@pytest.mark.parametrize("pool", ["avg", "avg+std", "token"])
 def test_features_are_those_of_a_direct_pass_of_each_text(pool, folder):
     expected = np.array([np.hstack(direct(folder, text, pool)) for text in TEXTS])
+    width = 64 if pool == "avg+std" else 32
     for n_layers, batch_size in ((1, 3), (3, 8), (6, 1)):
-        encoder = TextEncoder(folder, n_layers=n_layers, pool=pool, batch_size=batch_size)
+        encoder = TextEncoder(
+            folder, n_layers=n_layers, pool=pool, layer_norm=False, batch_size=batch_size
+        )
         features = encoder.fit_transform(TEXTS)
-        assert encoder.layer_sizes_ == [32] * min(n_layers, 3)
+        assert encoder.layer_sizes_ == [width] * min(n_layers, 3)
         assert features.dtype == np.float32
-        assert_allclose(features, expected[:, : 32 * n_layers], rtol=1e-4, atol=1e-5)
+        assert_allclose(features, expected[:, : width * n_layers], rtol=1e-4, atol=1e-5)
 
 
 def test_layer_norm_is_per_layer(folder):
-    features = TextEncoder(folder, layer_norm=True).transform(TEXTS).reshape(len(TEXTS), 3, 32)
+    features = TextEncoder(folder).transform(TEXTS).reshape(len(TEXTS), 3, 64)
     assert_allclose(features.mean(axis=2), 0, atol=1e-5)
     assert_allclose(features.std(axis=2), 1, atol=1e-4)
 
@@ -123,7 +131,7 @@ def test_layer_norm_is_per_layer(folder):
 def test_texts_are_cut(folder):
     long = TEXTS[3]
     assert_allclose(
-        TextEncoder(folder, max_length=6).transform([long])[0],
+        TextEncoder(folder, pool="avg", layer_norm=False, max_length=6).transform([long])[0],
         np.hstack(direct(folder, long, "avg", max_length=6)),
         rtol=1e-4,
         atol=1e-5,
@@ -186,7 +194,7 @@ def test_the_cache_holds_a_text_once_with_all_layers(folder, tmp_path, passes):
     texts = TEXTS[:4] + TEXTS
     features = TextEncoder(folder, n_layers=1, memory=tmp_path).transform(texts)
     assert sum(map(len, passes)) == 8
-    assert_allclose(features[4:], expected[:, :32], rtol=1e-4, atol=1e-5)
+    assert_allclose(features[4:], expected[:, :64], rtol=1e-4, atol=1e-5)
     again = TextEncoder(folder, memory=tmp_path).transform(TEXTS)
     assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
     assert sum(map(len, passes)) == 8
@@ -207,7 +215,7 @@ def test_grid_search_sends_every_text_through_once(folder, passes):
 
 
 def test_stream_is_the_joint_fit(folder):
-    encoder = TextEncoder(folder, layer_norm=True)
+    encoder = TextEncoder(folder)
     stream = LayUPClassifier(encoder, ridge=1.0)
     stream.partial_fit(TEXTS[:4], ["a", "b"] * 2).partial_fit(TEXTS[4:], ["c", "d"] * 2)
     joint = LayUPClassifier(ridge=1.0).fit(
@@ -237,7 +245,8 @@ def test_fingerprint_is_of_the_content(folder, tmp_path):
     (copy / "config.json").write_text(json.dumps({**config, "num_attention_heads": 4}))
     assert TextEncoder(copy).fingerprint() != mark
     assert TextEncoder(folder, max_length=16).fingerprint() == mark
-    assert TextEncoder(folder, layer_norm=True).fingerprint() != mark
+    for other in {"layer_norm": False}, {"pool": "avg"}:
+        assert TextEncoder(folder, **other).fingerprint() != mark
 
 
 @pytest.mark.parametrize(
@@ -297,7 +306,8 @@ def small(kind, n_words):
 def test_decoders_encoder_decoders_and_others(kind, tmp_path):
     network = small(kind, save_tokenizer(tmp_path)).eval()
     network.save_pretrained(tmp_path)
-    features = TextEncoder(tmp_path, n_layers=2, batch_size=8).fit_transform(TEXTS)
+    options = {"n_layers": 2, "pool": "avg", "layer_norm": False}
+    features = TextEncoder(tmp_path, **options).fit_transform(TEXTS)
     encoder = network.get_encoder() if kind == "t5" else network
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     for text, row in zip(TEXTS, features):
