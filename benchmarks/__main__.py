@@ -26,6 +26,13 @@ def describe(package, names):
         print(f"  {name:16} {module.__doc__.splitlines()[0]}")
 
 
+def positive(text):
+    """A whole number from 1 on."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -35,8 +42,12 @@ def main(arguments=None):
     parser.add_argument("command", choices=["list", "prepare", "run", "report"])
     parser.add_argument("streams", nargs="*", metavar="STREAM")
     parser.add_argument("--methods", nargs="*", metavar="METHOD", choices=methods.names())
-    parser.add_argument("--orders", type=int, default=3, help="orders of the classes or domains")
-    parser.add_argument("--online", type=int, metavar="BATCH", help="one pass in small batches")
+    parser.add_argument(
+        "--orders", type=positive, default=3, help="orders of the classes or domains"
+    )
+    parser.add_argument(
+        "--online", type=positive, metavar="BATCH", help="one pass in small batches"
+    )
     parser.add_argument(
         "--root", type=Path, default=Path("benchmark_data"), help="folder of data and features"
     )
@@ -60,6 +71,8 @@ def main(arguments=None):
                 for method in options.methods or methods.names():
                     if methods.suits(method, stream):
                         runs.run(stream, method, options.orders, options.results, options.online)
+                    else:
+                        print(f"{name:24} {method:16} needs a plain vision transformer: left out")
 
 
 if __name__ == "__main__":

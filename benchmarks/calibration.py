@@ -15,7 +15,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import log_loss
 
 from layup_sklearn import LayUPClassifier
-from layup_sklearn._ridge import PRIOR_ERROR, RidgeFactor
+from layup_sklearn._ridge import RidgeFactor
 
 from .ridge_choice import N_TASKS
 from .streams import each_stream
@@ -31,7 +31,7 @@ class Sums:
         self.gram, self.class_sum = classifier.statistics_.gram, classifier.statistics_.class_sum
         self.ridge, self.coef = classifier.ridge_, classifier.coef_
         self.factor = RidgeFactor(classifier.statistics_, self.ridge)
-        self.noise = self.factor.noise_variance(prior_error=PRIOR_ERROR)
+        self.noise = self.factor.noise_variance()
         whiten, identity = self.factor.whiten, np.eye(len(self.gram))
         self.mean_leverage = np.vdot(whiten(self.gram), whiten(identity)) / self.n
 

@@ -192,15 +192,18 @@ def _columns(results):
 
 
 def _environment(results):
-    by_method = next(iter(results.values()))
-    first = next(iter(by_method.values()))["environment"]
-    versions = ", ".join(f"{name} {first[name]}" for name in runs.PACKAGES)
-    orders = {len(r["orders"]) for by_method in results.values() for r in by_method.values()}
-    dates = {r["environment"]["date"] for rs in results.values() for r in rs.values()}
-    n_orders = ", ".join(map(str, sorted(orders)))
+    every = [result for by_method in results.values() for result in by_method.values()]
+
+    def seen(name):
+        values = {result["environment"][name] for result in every}
+        return " and ".join(sorted(values))
+
+    versions = ", ".join(f"{name} {seen(name)}" for name in runs.PACKAGES)
+    blas = {library for result in every for library in result["environment"]["blas"]}
+    n_orders = ", ".join(map(str, sorted({len(result["orders"]) for result in every})))
     machine = (
-        f"{' and '.join(sorted(dates))}; {first['cpu']}, GPU: {first['gpu']}; "
-        f"Python {first['python']}, {versions}; {'; '.join(first['blas'])}."
+        f"{seen('date')}; {seen('cpu')}, GPU: {seen('gpu')}; Python {seen('python')}, {versions}; "
+        f"{'; '.join(sorted(blas))}."
     )
     protocol = (
         f"Orders of the classes (or domains) from seed 1993 on: {n_orders}. Mean over them, ± its "

@@ -5,6 +5,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
+from threading import RLock
 from types import SimpleNamespace
 from weakref import WeakKeyDictionary
 
@@ -27,7 +28,7 @@ from sklearn.utils.validation import (
 
 from ._persistence import load_model, one_clear_error, save_model
 from ._probabilities import label_probabilities
-from ._ridge import PRIOR_ERROR, RidgeChoice, RidgeFactor, choose_by_evidence, choose_by_folds
+from ._ridge import RidgeChoice, RidgeFactor, choose_by_evidence, choose_by_folds
 from ._statistics import CHUNK_ROWS, ClassStatistics, union_of_labels, without_samples
 
 IN_PLACE_ROWS = 64  # from here on a copy of the sums costs little beside the update
@@ -267,7 +268,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if names is not None and other_names is not None and not np.array_equal(names, other_names):
             raise ValueError("The two classifiers cannot be merged: feature names should match.")
         with np.errstate(over="ignore"):
-            statistics = self.statistics_ + other.statistics_
+            statistics = self._sums() + other._sums()
         _check_finite(statistics.joint_gram.diagonal())
         choice = self._choice_by_folds or other._choice_by_folds
         vars(self).update(statistics_=statistics, _choice_by_folds=choice, _solutions={})
@@ -316,7 +317,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X, y, sample_weight, kept = self._check_samples(X, y, sample_weight, reset=False)
-        old = new = self.statistics_
+        old = new = self._sums()
         unknown = np.setdiff1d(union_of_labels(old.classes, y), old.classes)
         if len(unknown):
             raise ValueError(
@@ -368,7 +369,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
         fitted["choice_by_folds"] = choice and [choice.ridge, choice.n_features, choice.scores]
         model = {"parameters": self.get_params(deep=False), "fitted": fitted}
-        save_model(path, self.statistics_, model)
+        save_model(path, self._sums(), model)
 
     @classmethod
     def load(cls, path):
@@ -559,12 +560,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         for rows, features in self._leading_features(X, solution):
             whitened = factor.whiten(features)
             scores[rows] = cosine_similarity(whitened, factor.forward.T).max(axis=1)
-        return scores
+        return np.clip(scores, -1, 1)
 
     def _factor(self, solution):
         if solution not in _FACTORS:
             n_features = solution.coef.shape[1]
-            _FACTORS[solution] = RidgeFactor(self.statistics_, solution.ridge, n_features)
+            _FACTORS[solution] = RidgeFactor(self._sums(), solution.ridge, n_features)
         return _FACTORS[solution]
 
     @property
@@ -616,17 +617,21 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             and _is_sole_holder_of_sums(self)
         ):
             [(_, features)] = self._features(encoder, X, self.statistics_.n_features, kept)
-            self._solutions = {}
-            _add_in_place(self.statistics_, features, y, sample_weight)
-            return
+            with _lock_of(self):
+                if _is_sole_holder_of_sums(self):  # still: other threads may look
+                    self._solutions = {}
+                    _add_in_place(self.statistics_, features, y, sample_weight)
+                    return
 
-        old = None if reset else self.statistics_.with_classes(classes)
-        new, batch = old, []
+        held = None if reset else self.statistics_
+        new = old = held and held.with_classes(classes)
+        batch = []
         for rows, features in self._features(encoder, X, old and old.n_features, kept):
             if new is None:
                 new = old = ClassStatistics.zeros(classes, features.shape[1], self.dtype)
             weight = None if sample_weight is None else sample_weight[rows]
-            new = new.add_samples(features, y[rows], weight, overwrite=new is not old)
+            untouched = old if by_folds else held
+            new = new.add_samples(features, y[rows], weight, overwrite=new is not untouched)
             if by_folds:
                 batch.append(features)
         _check_finite(new.joint_gram.diagonal())
@@ -657,7 +662,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return X
 
     def _check_samples(self, X, y, sample_weight, reset):
-        """Validated rows of positive weight, and where in X they stand."""
+        """Validated rows of positive weight, and a mask of where in X they stand."""
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the "
@@ -666,7 +671,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         X = self._check_X(X, reset)
         y = _check_labels(y)
         check_consistent_length(X, y)
-        kept = np.arange(len(y))
+        kept = np.ones(len(y), dtype=bool)
         if sample_weight is not None:
             if not np.isscalar(sample_weight):
                 sample_weight = np.asarray(sample_weight)
@@ -678,13 +683,16 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                 sample_weight, y, dtype=np.float64, ensure_non_negative=True
             )
             if not sample_weight.all():
-                kept = np.flatnonzero(sample_weight)
-                X, y, sample_weight = _safe_indexing(X, kept), y[kept], sample_weight[kept]
+                kept = sample_weight > 0
+                X = _safe_indexing(X, np.flatnonzero(kept))
+                y, sample_weight = y[kept], sample_weight[kept]
         return X, y, sample_weight, kept
 
     def _fit_encoder(self, X, y):
         if self.encoder is None:
             return None
+        for name in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
+            vars(self).pop(name, None)
         if isinstance(self.encoder, str):
             from .encoders import ImageEncoder
 
@@ -707,7 +715,9 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                 except Exception as error:
                     if hasattr(error, "position"):  # of an image, within this chunk
                         position = error.position + rows.start
-                        error.position = position if kept is None else int(kept[position])
+                        if kept is not None:
+                            position = int(np.flatnonzero(kept)[position])
+                        error.position = position
                     raise
                 features = check_array(features, input_name="the encoder's output")
                 n_samples = min(rows.stop, _num_samples(X)) - rows.start
@@ -755,7 +765,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if hasattr(cv, "__next__"):
             raise ValueError("cv is an iterator, which serves one call only: give a list.")
         if isinstance(cv, Integral):
-            cv = min(cv, np.unique(y, return_counts=True)[1].max())
+            _, y, counts = np.unique(y, return_inverse=True, return_counts=True)
+            cv = min(cv, counts.max())
             if cv < 2:
                 return []
         with warnings.catch_warnings():
@@ -764,7 +775,15 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(cv, Integral) or hasattr(cv, "split"):
             return splits
         # index arrays given by the caller count the rows of weight zero, too
-        splits = [[np.flatnonzero(np.isin(kept, part)) for part in split] for split in splits]
+        place = np.where(kept, np.cumsum(kept) - 1, -1)
+        try:
+            splits = [
+                [place[np.asarray(part) if len(part) else slice(0)] for part in split]
+                for split in splits
+            ]
+        except IndexError as error:
+            raise ValueError(f"cv does not suit a call of {len(kept)} samples: {error}.") from error
+        splits = [[part[part >= 0] for part in split] for split in splits]
         if not all(len(part) for split in splits for part in split):
             raise ValueError("cv leaves a fold without training or without test rows in this call.")
         return splits
@@ -792,8 +811,13 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             solutions[key] = self._solve()
         return solutions[key]
 
+    def _sums(self):
+        """The sums, which no thread changes as long as the caller holds them."""
+        with _lock_of(self):
+            return self.statistics_
+
     def _solve(self):
-        statistics = self.statistics_
+        statistics = self._sums()
         columns, ends = self._column_counts(self.encoder_, statistics.n_features)
         choice = self._choice_by_folds if self.cv is not None else None
         if self.ridge != "auto":
@@ -810,7 +834,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             classes=statistics.classes,
             seen=statistics.class_count > 0,
             log_evidence=float(factor.log_evidence(choice.n_features)),
-            noise_variance=float(factor.noise_variance(choice.n_features, PRIOR_ERROR)),
+            noise_variance=float(factor.noise_variance(choice.n_features)),
             scores=np.array(
                 [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores],
                 dtype=[("n_layers", int), ("ridge", float), ("score", float)],
@@ -863,6 +887,14 @@ class _Solution:
     by_folds: bool
 
 
+_LOCKS = WeakKeyDictionary()  # of classifiers that have learned in place
+
+
+def _lock_of(estimator):
+    """Held while sums change in place, and to take hold of sums."""
+    return _LOCKS.setdefault(estimator, RLock())
+
+
 _FACTORS = WeakKeyDictionary()  # of the solutions in use; as large as the sums, so never pickled
 
 
@@ -892,6 +924,7 @@ def _add_in_place(statistics, X, y, sample_weight):
     weight = np.ones(len(y)) if sample_weight is None else sample_weight
     with np.errstate(over="ignore"):
         most = statistics.joint_gram.diagonal().max() + squares @ weight + weight.sum()
+        most = most.astype(statistics.joint_gram.dtype)
     _check_finite(most)
     before = statistics.class_count.sum()
     try:

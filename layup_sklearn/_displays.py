@@ -89,7 +89,9 @@ class AccuracyMatrixDisplay:
                 dark = self.im_.norm(accuracy) < 0.6
                 color = "white" if dark else "black"
                 self.ax_.text(i, t, f"{accuracy:.2f}", ha="center", va="center", color=color)
-        names = self.task_names or [str(t + 1) for t in range(len(matrix))]
+        names = self.task_names
+        if names is None:
+            names = [str(t + 1) for t in range(len(matrix))]
         self.ax_.set_xticks(range(len(matrix)), names)
         self.ax_.set_yticks(range(len(matrix)), names)
         self.ax_.set(xlabel="tested on task", ylabel="after learning task")
@@ -308,7 +310,7 @@ class LayerCountDisplay:
     accuracy : array-like of shape (n_layers,)
         With 1, 2, ... layers; NaN leaves a gap.
     log_evidence : array-like of shape (n_layers,), default=None
-        Likewise; the line is drawn at the largest.
+        Likewise; the line is drawn at the largest, if one is finite.
 
     Attributes
     ----------
@@ -387,8 +389,8 @@ class LayerCountDisplay:
         counts, self.chosen_ = range(1, len(self.accuracy) + 1), None
         [self.line_] = self.ax_.plot(counts, self.accuracy, marker=".")
         self.ax_.set(xlabel="last layers", ylabel="accuracy")
-        if self.log_evidence is not None:
-            chosen = int(np.argmax(self.log_evidence)) + 1
+        if self.log_evidence is not None and np.isfinite(self.log_evidence).any():
+            chosen = int(np.nanargmax(self.log_evidence)) + 1
             self.chosen_ = self.ax_.axvline(chosen, color="black", linestyle=":")
             self.ax_.set_xlabel("last layers (dotted: of largest evidence)")
         self.ax_.xaxis.get_major_locator().set_params(integer=True)

@@ -13,7 +13,9 @@ from scipy.linalg import LinAlgError, get_lapack_funcs
 #: The 16 candidates of the paper (with ``cv=4``: its whole procedure).
 PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
-_SINGULAR = 1e-12  # of a column's squared norm: there, rounding leaves four right digits
+# Part of a column's squared norm that rounding leaves four right digits of, or two: fewer, for
+# useful ridges of single-precision sums lie lower.
+_SINGULAR = {"float64": 1e-12, "float32": 1e-5}
 _STEPS_PER_DECADE = 2  # of the search grid
 _FIRST_STEP = 8  # four decades below the trace of G, above the maximum of most features
 _HIGHEST_STEP = -8  # four decades above the trace of G: the limit of class sums
@@ -58,7 +60,7 @@ class RidgeFactor:
         self.lower, failed = potrf(A, lower=1, clean=0, overwrite_a=1)
         # L_ii^2 is what the columns before column i leave of its squared norm
         left = self.lower.diagonal() ** 2
-        if failed or (left <= _SINGULAR * squared_norm).any():
+        if failed or (left <= _SINGULAR[statistics.joint_gram.dtype.name] * squared_norm).any():
             raise LinAlgError(
                 f"ridge={ridge:.3g} is too small: the Gram matrix of {d} features is "
                 f"numerically singular; use ridge >= {smallest_safe_ridge(statistics):.1g}"
@@ -103,14 +105,14 @@ class RidgeFactor:
         coef[self._seen] = self._trtrs(self.lower[:d, :d], self.forward[:d], lower=1, trans=1)[0].T
         return coef
 
-    def log_evidence(self, n_features=None, prior_error=0.0):
+    def log_evidence(self, n_features=None, prior_error=PRIOR_ERROR):
         """Log marginal likelihood of the one-hot labels, given the share of each class.
 
         Parameters
         ----------
         n_features : int or array-like of int, default=None
             Number(s) of leading columns; None = all.
-        prior_error : float, default=0.0
+        prior_error : float, default=0.01
             Squared error added to that of the samples: a weak prior against labels
             without noise.
 
@@ -143,14 +145,14 @@ class RidgeFactor:
             log_det += np.log(left / self._n) - (last + 1) * np.log(self.ridge)
         return -0.5 * n_targets * (n_free * (np.log(2 * np.pi * noise) + 1) + log_det)
 
-    def noise_variance(self, n_features=None, prior_error=0.0):
+    def noise_variance(self, n_features=None, prior_error=PRIOR_ERROR):
         """Variance of the one-hot labels around what the features tell.
 
         Parameters
         ----------
         n_features : int or array-like of int, default=None
             Number(s) of leading columns; None = all.
-        prior_error : float, default=0.0
+        prior_error : float, default=0.01
             Squared error added to that of the samples.
 
         Returns
@@ -186,10 +188,11 @@ def smallest_safe_ridge(statistics):
     Returns
     -------
     ridge : float
-        1e-11 times the largest diagonal entry of the Gram matrix.
+        1e-11 times the largest diagonal entry of the Gram matrix; 1e-4 times that of sums in
+        single precision.
     """
     largest = statistics.joint_gram.diagonal()[: statistics.n_features].max()
-    return float(10 * _SINGULAR * largest) or 1.0
+    return float(10 * _SINGULAR[statistics.joint_gram.dtype.name] * largest) or 1.0
 
 
 def solve_ridge(statistics, ridge):
@@ -284,7 +287,7 @@ def choose_by_evidence(statistics, n_features, ridges=None):
         except LinAlgError:
             result = np.full(len(n_features), -np.inf)
         else:
-            result = factor.log_evidence(n_features, PRIOR_ERROR)
+            result = factor.log_evidence(n_features)
             if best is None or result.max() > best_score:
                 best, best_score = factor, result.max()
         scores.extend(zip(n_features, [float(ridge)] * len(result), result.tolist()))
@@ -301,7 +304,7 @@ def choose_by_evidence(statistics, n_features, ridges=None):
             log_evidence(ridge)
         if best is None:
             RidgeFactor(statistics, max(ridges), n_features[-1])  # raises
-    winner = n_features[np.argmax(best.log_evidence(n_features, PRIOR_ERROR))]
+    winner = n_features[np.argmax(best.log_evidence(n_features))]
     return RidgeChoice(best.ridge, winner, best, scores)
 
 

@@ -9,12 +9,12 @@ CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
 
 
 def union_of_labels(*labels):
-    """Sorted distinct labels of several 1-D arrays; strings and numbers do not mix."""
+    """Sorted distinct labels of several 1-D arrays; strings, bytes and numbers do not mix."""
     labels = [np.unique(part) for part in labels if len(part)]
-    kinds = {isinstance(part[0], (str, bytes)) for part in labels}
+    kinds = {(isinstance(part[0], str), isinstance(part[0], bytes)) for part in labels}
     if len(kinds) > 1:
         raise ValueError(
-            "Labels are strings in one place and numbers in another: "
+            "Labels are of one kind (strings, bytes, numbers) in one place and of another elsewhere: "
             f"{[part[:3].tolist() for part in labels]} (the first labels of each); "
             "use one kind for all calls."
         )

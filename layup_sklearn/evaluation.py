@@ -89,12 +89,14 @@ def class_incremental_tasks(
     first = [] if first_task_size is None else [class_order[:first_task_size]]
     rest = class_order[first_task_size or 0 :]
     n_left = n_tasks - len(first)
-    if not 1 <= n_left <= len(rest) or any(len(part) == 0 for part in first):
+    dealt = 1 <= n_left <= len(rest) or (first and n_left == len(rest) == 0)
+    if not dealt or (first and not 1 <= first_task_size <= len(classes)):
         raise ValueError(
             f"{len(classes)} classes cannot be dealt to {n_tasks} tasks"
             + (f", {first_task_size} of them to the first." if first else ".")
         )
-    return [_rows_among(y_train, y_test, part) for part in (*first, *np.array_split(rest, n_left))]
+    others = np.array_split(rest, n_left) if n_left else []
+    return [_rows_among(y_train, y_test, part) for part in (*first, *others)]
 
 
 def domain_incremental_tasks(domain_train, domain_test, *, domains=None):

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import tracemalloc
 from io import BytesIO
 
 import joblib
@@ -138,6 +139,29 @@ def test_single_precision_sums_are_close(seed):
     assert single.statistics_.joint_gram.nbytes * 2 == double.statistics_.joint_gram.nbytes
     scores = double.decision_function(X)
     assert_allclose(single.decision_function(X), scores, atol=1e-5 * np.abs(scores).max())
+
+
+@pytest.mark.parametrize("n_rows", [1, 100])
+def test_single_precision_sums_that_would_overflow_are_refused(n_rows):
+    X, y = make_samples()
+    classifier = LayUPClassifier(dtype="float32").fit(X, y)
+    before = classifier.statistics_.gram
+    with pytest.raises(ValueError, match="too large"):
+        classifier.partial_fit(1e20 * X[:1].repeat(n_rows, axis=0), y[:1].repeat(n_rows))
+    assert_array_equal(classifier.statistics_.gram, before)
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_new_classes_cost_one_more_copy_of_the_sums(call):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((100, 1000)), np.arange(100) % 3
+    classifier = LayUPClassifier().fit(X, y)
+    size = classifier.statistics_.joint_gram.nbytes
+    tracemalloc.start()
+    getattr(classifier, call)(X, y + 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * size  # rows of a chunk among it
 
 
 # streams
@@ -330,7 +354,7 @@ BAD_CALLS = {
     "lengths": (lambda X, y: (X, y[1:], None), "inconsistent numbers of samples"),
     "no y": (lambda X, y: (X, None, None), "requires y"),
     "continuous y": (lambda X, y: (X, y + 0.5, None), "continuous"),
-    "label kind": (lambda X, y: (X, y.astype(str), None), "strings .* numbers"),
+    "label kind": (lambda X, y: (X, y.astype(str), None), "of one kind"),
     "zero weights": (lambda X, y: (X, y, 0.0 * y), "sample_weight is zero for every"),
     "negative weight": (lambda X, y: (X, y, -1.0 - y), "[Nn]egative"),
     "huge values": (lambda X, y: (1e200 * X, y, None), "too large"),
@@ -486,7 +510,40 @@ def test_bad_folds_are_named():
     with pytest.raises(ValueError, match="iterator"):
         LayUPClassifier(cv=iter([(np.arange(30), np.arange(30, 40))])).fit(X, y)
     with pytest.raises(ValueError, match="without training or without test"):
-        LayUPClassifier(cv=[(np.arange(40), np.arange(40, 50))]).fit(X, y)
+        LayUPClassifier(cv=[(np.arange(40), [])]).fit(X, y)
+    with pytest.raises(ValueError, match="cv does not suit a call of 40 samples: index 40 is out"):
+        LayUPClassifier(cv=[(np.arange(40), np.arange(35, 45))]).fit(X, y)
+
+
+def test_rows_of_given_folds_count_as_often_as_they_are_named():
+    X, y = make_samples(45)
+    rng = np.random.default_rng(1)
+    weight = np.ones(45)
+    weight[:5] = 0
+    folds = [(rng.integers(0, 30, 30), rng.integers(-15, 0, 20)) for _ in range(3)]
+    classifier = LayUPClassifier(cv=folds, ridges=[1.0]).fit(X, y, weight)
+    expected = []
+    for train, test in folds:
+        fold = LayUPClassifier(ridge=1.0).fit(X[train], y[train], weight[train])
+        expected.append(fold.score(X[test], y[test]))
+    assert_allclose(classifier.ridge_scores_["score"], np.mean(expected))
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_labels_of_bytes_are_no_strings(cv):
+    X, y = make_samples(60, labels=[b"a", b"b"])
+    classifier = LayUPClassifier(cv=cv).fit(X, y)
+    assert set(classifier.predict(X)) <= {b"a", b"b"}
+    with pytest.raises(ValueError, match="of one kind"):
+        classifier.partial_fit(X, y.astype(str))
+
+
+def test_evidence_is_the_score_of_what_was_chosen():
+    X, y = make_samples(30)  # so few that the prior error shows
+    classifier = LayUPClassifier(Layers(), n_layers="auto").fit(X, y)
+    scores = classifier.ridge_scores_
+    chosen = (scores["n_layers"] == classifier.n_layers_) & (scores["ridge"] == classifier.ridge_)
+    assert_allclose(scores["score"][chosen], classifier.log_evidence_)
 
 
 def test_not_fitted():
@@ -535,3 +592,6 @@ def test_data_frames_and_feature_names():
     assert_array_equal(classifier.predict(frame), LayUPClassifier(ridge=1.0).fit(X, y).predict(X))
     with pytest.raises(ValueError, match="feature names should match"):
         classifier.partial_fit(frame[list("edcba")], y)
+    classifier.set_params(encoder=FunctionTransformer(lambda X: np.asarray(X)[:, :3])).fit(frame, y)
+    assert not hasattr(classifier, "feature_names_in_")
+    assert not hasattr(classifier.set_params(encoder=Layers()).fit(X, y), "n_features_in_")

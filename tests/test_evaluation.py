@@ -47,6 +47,7 @@ def test_class_incremental_tasks_share_out_the_classes():
     assert [test.tolist() for _, test in tasks] == [[4, 5, 6], [2, 3], [0, 1]]
     sizes = [len(test) for _, test in class_incremental_tasks(y, y[:7], 4, first_task_size=4)]
     assert sizes == [4, 1, 1, 1]
+    assert len(class_incremental_tasks(y, y, 1, first_task_size=7)) == 1
     one = class_incremental_tasks(y, y, 1, random_state=0)
     assert_array_equal(one[0][0], np.arange(14))
     again = [class_incremental_tasks(y, y, 3, random_state=5) for _ in range(2)]
@@ -68,6 +69,9 @@ def test_the_order_of_the_paper():
         (1, {"first_task_size": 2}),
         (3, {"first_task_size": 2}),
         (2, {"first_task_size": 0}),
+        (2, {"first_task_size": -1}),
+        (2, {"first_task_size": 3}),
+        (1, {"first_task_size": 4}),
     ],
 )
 def test_tasks_that_cannot_be_dealt_are_refused(n_tasks, options):
@@ -193,7 +197,7 @@ def test_errors_say_what_is_wrong(digits):
 
 def test_displays_draw_what_they_are_given():
     pytest.importorskip("matplotlib").use("Agg")
-    display = AccuracyMatrixDisplay(R, task_names=["a", "b", "c"]).plot()
+    display = AccuracyMatrixDisplay(R, task_names=np.array(["a", "b", "c"])).plot()
     texts = [text.get_text() for text in display.ax_.texts]
     assert texts == ["0.90", "0.60", "0.80", "0.70", "0.50", "1.00"]
     assert [label.get_text() for label in display.ax_.get_xticklabels()] == ["a", "b", "c"]
@@ -296,3 +300,6 @@ def test_the_number_of_layers_is_drawn_with_the_images_embedded_once(ridge, imag
     assert_array_equal(display.line_.get_ydata(), expected)
     assert list(display.chosen_.get_xdata()) == [np.argmax(evidence) + 1] * 2
     assert LayerCountDisplay([0.5, 0.7]).plot().chosen_ is None
+    assert LayerCountDisplay([0.5, 0.7], log_evidence=[-np.inf] * 2).plot().chosen_ is None
+    display = LayerCountDisplay([0.5, np.nan, 0.7], log_evidence=[-90.0, np.nan, -70.0]).plot()
+    assert set(display.chosen_.get_xdata()) == {3}

@@ -133,7 +133,7 @@ def test_weights_of_forgotten_samples_leave_no_crumbs():
 
 FORGET = {
     "label": (lambda X, y: (X[:1], [9]), "Label 9 was never learned"),
-    "label kind": (lambda X, y: (X[:1], ["a"]), "strings in one place and numbers in another"),
+    "label kind": (lambda X, y: (X[:1], ["a"]), "of one kind"),
     "count": (
         lambda X, y: (X[[0] * 11], y[[0] * 11]),
         "has samples of weight 10, fewer than the 11",
@@ -198,12 +198,12 @@ def test_different_features_are_not_merged():
     scaled = LayUPClassifier(StandardScaler())
     cases = [
         (LayUPClassifier(), X[:, :3], "5 and of 3 features"),
-        (LayUPClassifier(), X, "strings in one place"),
+        (LayUPClassifier(), X, "of one kind"),
         (scaled, X, "encoders make different features"),
         (LayUPClassifier(), frame[list("edcba")], "feature names should match"),
     ]
     for other, other_X, message in cases:
-        other.fit(other_X, y.astype(str) if "strings" in message else y)
+        other.fit(other_X, y.astype(str) if "kind" in message else y)
         classifier = LayUPClassifier().fit(frame, y)
         before = state(classifier)
         with pytest.raises(ValueError, match=message):

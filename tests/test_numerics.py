@@ -91,3 +91,16 @@ def test_one_sample_and_one_class():
     same = LayUPClassifier().fit(X, np.zeros(10))
     assert np.isfinite(same.coef_).all()
     assert (same.predict(X) == 0).all()
+
+
+def test_single_precision_knows_what_its_rounding_hides():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((80, 400)).repeat(10, axis=0), (np.arange(80) % 4).repeat(10)
+    held_out = rng.standard_normal((100, 400))
+    single, double = (LayUPClassifier(dtype=dtype).fit(X, y) for dtype in ("float32", "float64"))
+    assert (single.predict(held_out) == double.predict(held_out)).mean() > 0.8
+    with pytest.raises(LinAlgError, match="is too small") as refused:
+        LayUPClassifier(ridge=1e-3, dtype="float32").fit(X, y).predict(X)
+    safe = float(str(refused.value).split("ridge >= ")[1].split()[0])
+    scores = [c.set_params(ridge=safe).decision_function(held_out) for c in (single, double)]
+    assert_allclose(*scores, atol=0.05)

@@ -191,7 +191,7 @@ BAD_SHARDS = {
         "Shard 2 cannot be learned: Input .* contains NaN",
     ),
     "columns": (lambda: (X[:, :2], y), ValueError, "Shard 2 .* 2 features"),
-    "label kind": (lambda: (X, y.astype(str)), ValueError, "Shard 2 .* strings in one place"),
+    "label kind": (lambda: (X, y.astype(str)), ValueError, "Shard 2 .* of one kind"),
     "no tuple": (lambda: X, ValueError, r"Shard 2 .* a shard is \(X, y\) or"),
     "missing file": (partial(np.load, "missing.npy"), RuntimeError, "Shard 2 .*missing.npy"),
     "memory": (out_of_memory, RuntimeError, "Shard 2 cannot be learned: MemoryError"),

@@ -45,7 +45,8 @@ def test_noise_variance_is_where_the_evidence_is_largest():
     factor = RidgeFactor(ClassStatistics.from_samples(X, y), 2.0)
     noise, m = factor.noise_variance(), 39 * 3
     at_noise = factor.log_evidence()
-    assert_allclose(noise, dense_noise_variance(X, y, 2.0) - PRIOR_ERROR / m)
+    assert_allclose(noise, dense_noise_variance(X, y, 2.0))
+    assert_allclose(factor.noise_variance(prior_error=0.0), noise - PRIOR_ERROR / m)
     # quad stands in the likelihood as -quad / (2 s^2): other noise, smaller likelihood
     for times in (0.9, 1.1):
         other = at_noise - 0.5 * m * (np.log(times) + 1 / times - 1)

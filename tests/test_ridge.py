@@ -78,7 +78,7 @@ def test_evidence_is_the_density_of_the_contrasts_of_the_labels():
             for column in Y.T
         )
         factor = RidgeFactor(ClassStatistics.from_samples(X, y), ridge)
-        assert_allclose(factor.log_evidence(), expected, rtol=1e-10)
+        assert_allclose(factor.log_evidence(prior_error=0.0), expected, rtol=1e-10)
 
 
 def test_evidence_forgets_the_mean_of_many_samples_beside_a_constant_feature():
@@ -108,7 +108,7 @@ def test_evidence_is_largest_at_the_fixed_point_of_bayesian_ridge():
     ).fit(X, np.ones(40))
     statistics = ClassStatistics.from_samples(X, np.zeros(40))
     ours = minimize_scalar(
-        lambda t: -RidgeFactor(statistics, np.exp(t)).log_evidence(),
+        lambda t: -RidgeFactor(statistics, np.exp(t)).log_evidence(prior_error=0.0),
         bounds=(-5, 15),
         method="bounded",
         options={"xatol": 1e-9},
@@ -123,7 +123,7 @@ def test_search_finds_the_maximum_in_few_factorisations(load):
     choice = choose_by_evidence(statistics, [X.shape[1]])
     nearby = choice.ridge * np.logspace(-2, 2, 401)
     reference = evidence_by_eigenvalues(X, y, nearby)
-    assert choice.factor.log_evidence() > reference.max() - 0.1
+    assert choice.factor.log_evidence(prior_error=0.0) > reference.max() - 0.1
     assert len(choice.scores) <= 11
 
 

