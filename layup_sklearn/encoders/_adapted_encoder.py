@@ -2,7 +2,6 @@
 
 import copy
 import warnings
-from contextlib import contextmanager
 from numbers import Integral, Real
 from weakref import WeakKeyDictionary
 
@@ -15,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from ._frozen_encoder import DEFAULT_LAYERS
 from ._image_encoder import ImageEncoder, normalised
 from ._image_reading import as_image_list, read_image
-from ._torch import device_of
+from ._torch import device_of, random_numbers
 
 LOGIT_SCALE = 30.0
 BATCH_SIZE = 48
@@ -374,7 +373,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
             picture = read_image(images[i], i)
             return normalised((augment if augmented else preprocess)(picture), mean, std)
 
-        with _random_numbers(random_state.randint(np.iinfo(np.int32).max), base):
+        with random_numbers(random_state.randint(np.iinfo(np.int32).max), device_of(base)):
             history = train_adapter(
                 network,
                 ADAPTERS[self.method](network),
@@ -425,7 +424,7 @@ def _adapted_network(base, method, state):
 
     network = copy.deepcopy(base)
     if not state.keys() <= base.state_dict().keys():
-        with _random_numbers(0, base):
+        with random_numbers(0, device_of(base)):
             ADAPTERS[method](network)
     try:
         tensors = {name: torch.tensor(value) for name, value in state.items()}
@@ -436,17 +435,6 @@ def _adapted_network(base, method, state):
             f"again. {error}"
         ) from error
     return network.eval().requires_grad_(False)
-
-
-@contextmanager
-def _random_numbers(seed, network):
-    """Torch's global random numbers from a seed; afterwards as they were."""
-    import torch
-
-    device = next(network.parameters()).device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _check_labels(y, images):

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import warnings
 import zlib
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from hashlib import blake2b
 
 import numpy as np
@@ -89,22 +89,20 @@ class FeatureCache:
         rows : dict of bytes to ndarray of shape (n_features,), float32
             By key; without those that are missing, damaged or of another width.
         """
-        rows = {}
-        with self._database() as database:
-            for start in range(0, len(keys), _KEYS_IN_A_QUERY):
-                part = keys[start : start + _KEYS_IN_A_QUERY]
-                wanted = [self._key(key) for key in part]
-                marks = ",".join("?" * len(wanted))
-                found = dict(
-                    database.execute(
-                        f"SELECT key, entry FROM features WHERE key IN ({marks})", wanted
-                    )
-                )
-                for key, stored in zip(part, wanted):
-                    if stored in found:
-                        row = _unpack(found[stored], self.dtype)
-                        if row is not None and len(row) == n_features:
-                            rows[key] = row
+        rows, stored = {}, {self._key(key): key for key in keys}
+
+        def read(database):
+            wanted = list(stored)
+            for start in range(0, len(wanted), _KEYS_IN_A_QUERY):
+                part = wanted[start : start + _KEYS_IN_A_QUERY]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT key, entry FROM features WHERE key IN ({marks})"
+                for key, entry in database.execute(query, part):
+                    row = _unpack(entry, self.dtype)
+                    if row is not None and len(row) == n_features:
+                        rows[stored[key]] = row
+
+        self._work(read)
         return rows
 
     def put(self, keys, rows):
@@ -122,9 +120,13 @@ class FeatureCache:
         entries = [
             (self._key(key), _pack(row)) for key, row in zip(keys, rows) if np.isfinite(row).all()
         ]
-        try:
-            with self._database() as database, database:
+
+        def write(database):
+            with database:
                 database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", entries)
+
+        try:
+            self._work(write)
         except sqlite3.OperationalError as error:  # a full disk, a folder that is read-only
             warnings.warn(
                 f"Features could not be kept in {self.location!r} ({error}); they will be "
@@ -133,24 +135,25 @@ class FeatureCache:
             )
 
     def __len__(self):
-        with self._database() as database:
-            return database.execute("SELECT count(*) FROM features").fetchone()[0]
+        return self._work(lambda database: _one(database, "SELECT count(*) FROM features"))
 
     @property
     def nbytes(self):
-        with self._database() as database:
-            sizes = [
-                database.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("page_count", "page_size")
-            ]
-        return sizes[0] * sizes[1]
+        return self._work(
+            lambda database: (
+                _one(database, "PRAGMA page_count") * _one(database, "PRAGMA page_size")
+            )
+        )
 
     def clear(self):
         """Remove all entries, of all networks."""
-        with self._database() as database:
+
+        def delete(database):
             with database:
                 database.execute("DELETE FROM features")
             database.execute("VACUUM")
+
+        self._work(delete)
 
     def __repr__(self):
         options = "" if self.dtype == "float32" else f", dtype={self.dtype!r}"
@@ -177,19 +180,18 @@ class FeatureCache:
     def _key(self, key):
         return blake2b(f"{_FORMAT} {self.dtype} ".encode() + key, digest_size=16).digest()
 
-    @contextmanager
-    def _database(self):
+    def _work(self, function):
+        """``function(database)``; of an empty database in place of one that is damaged."""
         if self._in_memory is not None:
             with self._lock:
-                yield self._in_memory
-            return
+                return function(self._in_memory)
         os.makedirs(self.location, exist_ok=True)
         path = os.path.join(self.location, "features.sqlite")
         try:
-            database = _connect(path)
-            database.execute("SELECT key, entry FROM features LIMIT 1").fetchall()
-        except sqlite3.OperationalError as error:
-            raise OSError(f"The feature cache {path!r} cannot be opened: {error}.") from error
+            with closing(_open(path)) as database:
+                return function(database)
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError as error:
             os.replace(path, path + ".damaged")
             warnings.warn(
@@ -197,9 +199,8 @@ class FeatureCache:
                 f"{path + '.damaged'!r}, and the features are computed again.",
                 stacklevel=3,
             )
-            database = _connect(path)
-        with closing(database):
-            yield database
+        with closing(_open(path)) as database:
+            return function(database)
 
 
 def as_feature_cache(memory):
@@ -263,6 +264,19 @@ def _connect(path):
             "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, entry BLOB NOT NULL)"
         )
     return database
+
+
+def _open(path):
+    try:
+        database = _connect(path)
+        database.execute("SELECT key, entry FROM features LIMIT 1").fetchall()
+    except sqlite3.OperationalError as error:
+        raise OSError(f"The feature cache {path!r} cannot be opened: {error}.") from error
+    return database
+
+
+def _one(database, query):
+    return database.execute(query).fetchone()[0]
 
 
 def _pack(row):

@@ -34,6 +34,8 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
       in batches, and a function from inputs to a tensor of features, deepest layer first.
     """
 
+    _all_of_fewer = DEFAULT_LAYERS  # a number that stands for all layers where there are fewer
+
     def fit(self, X=None, y=None):
         """Load the network.
 
@@ -96,7 +98,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _layer_sizes(self, network):
         """Widths of the layers in use, deepest first."""
         sizes = self._all_layer_sizes(network)
-        if self.n_layers is None or self.n_layers == DEFAULT_LAYERS > len(sizes):
+        if self.n_layers is None or self.n_layers == self._all_of_fewer > len(sizes):
             return sizes
         if self.n_layers > len(sizes):
             raise ValueError(

@@ -87,7 +87,8 @@ class ImageEncoder(FrozenEncoder):
     standard deviations, were better (benchmarks/results/defaults.md). Images are read to 8 bits
     a channel, turned as their EXIF orientation says, transparent parts over white, 16-bit
     scaled; in threads, which for an accelerator work on the next batch meanwhile. Only the
-    features grow with the number of images.
+    features grow with the number of images (PIL images that were opened and not loaded are
+    loaded, where they are).
 
     References
     ----------
@@ -163,8 +164,8 @@ class ImageEncoder(FrozenEncoder):
         ----------
         X : list, ndarray, tensor, pandas Series or one-column DataFrame
             Images of one kind: paths; PIL images; arrays or tensors (height, width) or
-            with 1, 3 or 4 channels first or last, of bytes, 16-bit integers or floats in
-            [0, 1]. One array may hold a batch, or one image with a colour axis.
+            with 1, 3 or 4 channels first or last, of bytes, unsigned 16-bit integers or
+            floats in [0, 1]. One array may hold a batch, or one image with a colour axis.
 
         Returns
         -------
@@ -209,7 +210,9 @@ class ImageEncoder(FrozenEncoder):
     def _space(self, network):
         preprocess, mean, std = self._preprocessing(network)
         pool = self._pool(network)
-        weights = f"{network.pretrained_cfg.get('architecture')} {weights_digest(network)}"
+        weights = (
+            f"{network.pretrained_cfg.get('architecture')} {network} {weights_digest(network)}"
+        )
         return f"{weights} {preprocess} {mean} {std} {pool} {self.precision}"
 
     def _passes(self, network, images, positions, n_layers):

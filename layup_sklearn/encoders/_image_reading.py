@@ -1,6 +1,7 @@
 """Whatever a user calls an image becomes an RGB picture."""
 
 import os
+import threading
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps
 from ._sample_error import SampleError, one_column
 
 CHANNELS = (1, 3, 4)
+_loading = [threading.Lock() for _ in range(16)]
 
 
 class ImageReadError(SampleError):
@@ -45,6 +47,10 @@ def as_image_list(X):
         X = one_column(X, "images")
     elif not isinstance(X, (list, tuple)):
         array = as_array(X)
+        if array.ndim == 0:
+            raise ValueError(
+                f"X must be a collection of images, got {type(X).__name__}: use a list or an array."
+            )
         X = _split(array[:, 0] if _is_object_column(array) else array)
     if len(X) == 0:
         raise ValueError("X holds 0 image(s): at least one is needed.")
@@ -82,13 +88,16 @@ def read_image(image, position=0):
         path = os.fspath(image)
         try:
             with Image.open(path) as opened:
-                if (n_pixels := opened.width * opened.height) > Image.MAX_IMAGE_PIXELS:
+                n_pixels = opened.width * opened.height
+                if Image.MAX_IMAGE_PIXELS and n_pixels > Image.MAX_IMAGE_PIXELS:
                     raise ValueError(f"{n_pixels} pixels, more than Image.MAX_IMAGE_PIXELS")
                 return _to_rgb(ImageOps.exif_transpose(opened))
         except Exception as error:  # Pillow's plugins raise many kinds
             raise ImageReadError(position, f"cannot read the image {path!r}: {error}") from error
     try:
         if isinstance(image, Image.Image):
+            with _loading[id(image) // 64 % len(_loading)]:  # it may stand in a call twice
+                image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
         return _to_rgb(_array_to_picture(as_array(image)))
     except Exception as error:
@@ -163,7 +172,7 @@ def _array_to_picture(array):
 def _to_bytes(array):
     if array.dtype == np.uint8:
         return array
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # of either byte order
         return (array // 257).astype(np.uint8)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"pixels of type {array.dtype}; expected numbers")
@@ -176,13 +185,17 @@ def _to_bytes(array):
 
 
 def _to_rgb(picture):
+    if not all(picture.size):
+        raise ValueError(f"{picture.size} has no pixels")
     if max(picture.size) > 100 * min(picture.size):
         raise ValueError(f"{picture.size} pixels: sides too different to be resized and cropped")
     if picture.mode.startswith("I") or picture.mode == "F":
         array = np.asarray(picture)
         integers = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 65535
         picture = Image.fromarray(_to_bytes(array.astype(np.uint16) if integers else array))
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)

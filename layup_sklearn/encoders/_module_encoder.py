@@ -2,10 +2,12 @@
 
 import difflib
 import os
+import pickle
 import threading
 from hashlib import blake2b
 from weakref import WeakKeyDictionary
 
+import joblib
 import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -13,8 +15,8 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from ._decoding import decoded_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import POSITIVE, FrozenEncoder
-from ._image_reading import as_image_list, read_image
-from ._torch import device_of, digest_weights, inference, pooled_positions
+from ._image_reading import ImageReadError, as_image_list, read_image
+from ._torch import device_of, digest_weights, first_line, inference, pooled_positions
 
 _hooking = threading.Lock()  # hooks see the passes of all threads
 _sizes = WeakKeyDictionary()  # module -> layers and pooling -> widths
@@ -38,10 +40,13 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
     features : list of tensor of shape (n_samples, width), float32
         In the order of `layers`.
     """
-    outputs = {}
+    pooled = {}
 
     def hook(name):
-        return lambda layer, args, output: outputs.update({name: output})
+        # at once: the next layer may work in place, on what this one gives
+        return lambda layer, args, output: pooled.update(
+            {name: _pooled(name, output, pool, len(inputs))}
+        )
 
     with _hooking, inference(inputs.device, precision):
         hooks = [module.get_submodule(name).register_forward_hook(hook(name)) for name in layers]
@@ -50,14 +55,17 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
         finally:
             for handle in hooks:
                 handle.remove()
-        return [_pooled(name, outputs, pool, len(inputs)) for name in layers]
+    if missing := [name for name in layers if name not in pooled]:
+        raise ValueError(f"The layer {missing[0]!r} takes no part when the module is called.")
+    return [pooled[name] for name in layers]
 
 
-def _pooled(name, outputs, pool, n_samples):
-    if name not in outputs:
-        raise ValueError(f"The layer {name!r} takes no part when the module is called.")
-    output = outputs[name]
+def _pooled(name, output, pool, n_samples):
+    import torch
+
     output = output[0] if isinstance(output, (tuple, list)) else output
+    if not isinstance(output, torch.Tensor):
+        raise ValueError(f"The layer {name!r} gives a {type(output).__name__}, not a tensor.")
     if callable(pool):
         features = pool(output)
     elif output.ndim == 3 and pool == "token":
@@ -66,12 +74,27 @@ def _pooled(name, outputs, pool, n_samples):
         features = pooled_positions(output, 1 if output.ndim == 3 else (2, 3), pool)
     else:
         features = output
+    if not isinstance(features, torch.Tensor):
+        raise ValueError(
+            f"pool={pool!r} makes a {type(features).__name__} of the layer {name!r}, not a tensor."
+        )
     if features.ndim != 2 or len(features) != n_samples:
         raise ValueError(
             f"The layer {name!r} gives shape {tuple(output.shape)}, which pool={pool!r} turns into "
             f"{tuple(features.shape)}, not (n_images, width): give a function as pool."
         )
-    return features.float()
+    return features.float().clone()
+
+
+def _state_of_function(function):
+    """Digest of what a function does, as far as its pickle says; of a module, its weights."""
+    if hasattr(function, "state_dict"):
+        return f"{function} {digest_weights(function)}"
+    try:
+        content = pickle.dumps(joblib.wrap_non_picklable_objects(function))
+    except Exception as error:  # of many kinds
+        raise ValueError(f"pool={function!r} must be picklable: {first_line(error)}") from error
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 class ModuleEncoder(FrozenEncoder):
@@ -91,13 +114,14 @@ class ModuleEncoder(FrozenEncoder):
         height, width); of a tuple, the first entry is taken.
     preprocess : callable
         From an RGB PIL image to an array or tensor without batch axis, of one shape for all
-        images.
+        images. Called in threads.
     n_layers : int, default=None
         Number of last layers of the list; None = all.
     pool : {"avg", "avg+std", "token"} or callable, default="avg"
         "avg": mean over tokens (all of them) or positions. "avg+std": the mean and behind it
         the standard deviation, twice as many columns; of maps the better choice. "token":
-        first token. A function turns a layer's output into a tensor (n, width).
+        first token. A function turns a layer's output into a tensor (n, width); it is
+        picklable, or a lambda.
     layer_norm : bool, default=False
         Standardise every layer's vector over its own features.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -107,7 +131,8 @@ class ModuleEncoder(FrozenEncoder):
     memory : FeatureCache, joblib.Memory, path or None, default=None
         Where features are kept, see :class:`ImageEncoder`. An entry belongs to the weights,
         the printed module, the layers, the pooling, and what `preprocess` makes of one test
-        picture; clear the cache when the code of ``forward`` has changed.
+        picture; clear the cache when anything else has changed, such as the code of
+        ``forward`` or of an imported `pool`, or buffers that are not in the state dict.
     verbose : int, default=0
         1 shows a progress bar with images per second.
 
@@ -151,6 +176,7 @@ class ModuleEncoder(FrozenEncoder):
     }
     _unit = "image"
     _as_list = staticmethod(as_image_list)
+    _all_of_fewer = None
     _key = staticmethod(image_key)
 
     def __init__(
@@ -218,12 +244,17 @@ class ModuleEncoder(FrozenEncoder):
         return self.module.eval()
 
     def _all_layer_sizes(self, network):
+        if len(self.layers) == 0:
+            raise ValueError("layers is empty: name at least one layer of the module.")
         known = _sizes.setdefault(network, {})
-        key = (*self.layers, self.pool)
+        inputs = np.stack([self._decode(_test_picture(), 0)])
+        key = f"{network} {list(self.layers)} {inputs.shape} {self._pool_state()}"
         if key not in known:
-            inputs = self._decode(_test_picture(), 0)[np.newaxis]
             known[key] = [x.shape[1] for x in self._outputs(network, inputs, len(self.layers))]
         return known[key]
+
+    def _pool_state(self):
+        return _state_of_function(self.pool) if callable(self.pool) else self.pool
 
     def _outputs(self, network, inputs, n_layers):
         """Features of layers, deepest first."""
@@ -237,13 +268,18 @@ class ModuleEncoder(FrozenEncoder):
         return hooked_features(network, inputs, deepest_first, self.pool, self.precision)
 
     def _decode(self, image, position):
-        return np.asarray(self.preprocess(read_image(image, position)))
+        picture = read_image(image, position)
+        try:
+            return np.asarray(self.preprocess(picture))
+        except Exception as error:  # of many kinds
+            raise ImageReadError(position, f"preprocess fails: {error!r}") from error
 
     def _space(self, network):
         seen = self._decode(_test_picture(), 0)
         preprocessed = blake2b(np.ascontiguousarray(seen), digest_size=16).hexdigest()
         weights = f"{digest_weights(network)} {network} {list(self.layers)}"
-        return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {self.pool} {self.precision}"
+        pool = self._pool_state()
+        return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {pool} {self.precision}"
 
     def _passes(self, network, images, positions, n_layers):
         import torch

@@ -7,10 +7,12 @@ from functools import lru_cache
 
 from ._torch import (
     device_of,
+    files_of,
     first_line,
     import_past_torchvision,
     inference,
     pooled_positions,
+    random_numbers,
 )
 
 
@@ -70,11 +72,13 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
         if not os.path.isfile(checkpoint_path):
             raise FileNotFoundError(f"checkpoint_path={checkpoint_path!r} is not a file.")
         checkpoint_path = (checkpoint_path, os.stat(checkpoint_path).st_mtime_ns)
-    return _load_network(model, pretrained, checkpoint_path, image_size, device)
+    folder = model.removeprefix("local-dir:")
+    files = files_of(folder) if folder != model and os.path.isdir(folder) else None
+    return _load_network(model, files, pretrained, checkpoint_path, image_size, device)
 
 
 @lru_cache(maxsize=2)
-def _load_network(model, pretrained, checkpoint, image_size, device):
+def _load_network(model, files, pretrained, checkpoint, image_size, device):
     timm = import_timm()
     import torch
     from torch.nn.utils import convert_conv2d_weight_memory_format
@@ -91,8 +95,7 @@ def _load_network(model, pretrained, checkpoint, image_size, device):
                 "them as checkpoint_path."
             ) from error
     else:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with random_numbers(0):
             network = timm.create_model(model, pretrained=False, num_classes=0)
     network = network.eval().requires_grad_(False).to(device)
     if device == "cpu":  # up to 1.6 times as fast: benchmarks/results/speed.md

@@ -14,8 +14,9 @@ from ._text_network import (
     config_state,
     import_transformers,
     load_text_network,
+    pad_token,
     text_features,
-    text_layer_sizes,
+    text_layers,
     token_ids,
     token_limit,
     tokenizer_state,
@@ -113,7 +114,8 @@ class TextEncoder(FrozenEncoder):
     -----
     With h_l(x, t) the hidden state of token t after block l, the row of text x is
     [h_L, h_(L-1), ...], each a mean over t, with or without the standard deviation, or the
-    state of the first token. The defaults are the best of what was measured with two text
+    state of the first token. No state of padding is used; texts share a pass only with texts
+    of as many tokens where the network does not leave padding out (FNet). The defaults are the best of what was measured with two text
     streams (benchmarks/results/defaults.md). Texts of like length share a batch. The hidden
     states are those that transformers gives: many decoders apply their final norm to the
     last one.
@@ -210,8 +212,12 @@ class TextEncoder(FrozenEncoder):
         token_limit(tokenizer, network, self.max_length, self._name())
         return network
 
+    def _layers(self, network):
+        tokenizer, _ = self._load()
+        return text_layers(tokenizer, network, self._name())
+
     def _all_layer_sizes(self, network):
-        sizes = text_layer_sizes(network)
+        sizes = self._layers(network).sizes[::-1]
         return [2 * size for size in sizes] if self.pool == "avg+std" else sizes
 
     def _space(self, network):
@@ -228,14 +234,23 @@ class TextEncoder(FrozenEncoder):
         tokenizer, _ = self._load()
         limit = token_limit(tokenizer, network, self.max_length, self._name())
         longest_first = sorted(positions, key=lambda position: -len(texts[position]))
+        alike = self._layers(network).sees_padding
 
         def batches():
             for start in range(0, len(longest_first), self.batch_size):
                 batch = longest_first[start : start + self.batch_size]
-                yield batch, token_ids(tokenizer, [texts[i] for i in batch], limit)
+                ids = token_ids(tokenizer, [texts[i] for i in batch], limit)
+                for part in _of_equal_length(ids) if alike else [range(len(ids))]:
+                    yield [batch[i] for i in part], [ids[i] for i in part]
 
         def launch(ids):
-            pad = tokenizer.pad_token_id or 0
+            pad = pad_token(tokenizer)
             return text_features(network, ids, pad, n_layers, self.pool, self.precision)
 
         return batches(), launch
+
+
+def _of_equal_length(ids):
+    """Places of the lists of each length."""
+    lengths = np.array([len(tokens) for tokens in ids])
+    return [np.flatnonzero(lengths == length).tolist() for length in np.unique(lengths)]

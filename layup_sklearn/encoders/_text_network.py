@@ -4,14 +4,25 @@ import json
 import os
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from importlib import import_module
+from weakref import WeakKeyDictionary
 
-from ._torch import device_of, first_line, import_past_torchvision, inference
+from ._torch import (
+    device_of,
+    files_of,
+    first_line,
+    import_past_torchvision,
+    inference,
+    random_numbers,
+)
 
 _UNLIMITED = 1_000_000  # tokens; tokenizers without a limit say 1e30
 _PLACES = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")  # no part of a space
 _tokenizing = threading.Lock()  # truncation is a state of the tokenizer
+_layers = WeakKeyDictionary()  # network -> TextLayers
 
 
 def import_transformers():
@@ -63,7 +74,7 @@ def load_text_network(model, device):
     model, files = os.fspath(model), None
     if os.path.isdir(model):
         model = os.path.abspath(model)
-        files = tuple(sorted((f.name, f.stat().st_mtime_ns) for f in os.scandir(model)))
+        files = files_of(model)
     elif os.path.isabs(model) or model.startswith((".", "~")):
         raise FileNotFoundError(f"model={model!r} is not a folder.")
     return _load_text_network(model, files, device)
@@ -72,12 +83,9 @@ def load_text_network(model, device):
 @lru_cache(maxsize=2)
 def _load_text_network(model, files, device):
     transformers = import_transformers()
-    import torch
-
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # a pooler that is not in the file
+        with random_numbers(0):  # a pooler that is not in the file
             network, loaded = transformers.AutoModel.from_pretrained(
                 model, output_loading_info=True
             )
@@ -98,22 +106,75 @@ def _load_text_network(model, files, device):
     return tokenizer, network.eval().requires_grad_(False).float().to(device)
 
 
-def text_layer_sizes(network):
-    """Widths of all blocks.
+@dataclass(frozen=True)
+class TextLayers:
+    """What the passes of one short text tell.
+
+    Attributes
+    ----------
+    sizes : list of int
+        Widths of all blocks, first block first.
+    sees_padding : bool
+        Whether the states of a text change with the padding behind it, which the mask should
+        prevent: some networks mix tokens by other means than attention (FNet).
+    """
+
+    sizes: list
+    sees_padding: bool
+
+
+def text_layers(tokenizer, network, name):
+    """Look at the hidden states of a network.
 
     Parameters
     ----------
+    tokenizer : transformers tokenizer
     network : transformers PreTrainedModel
+    name : str
+        Of the model, for errors.
 
     Returns
     -------
-    sizes : list of int
+    layers : TextLayers
+
+    Raises
+    ------
+    ValueError
+        When it gives no hidden states, or not one for each token.
     """
-    config = network.config.get_text_config()
-    return [config.hidden_size] * config.num_hidden_layers
+    if network not in _layers:
+        [ids] = token_ids(tokenizer, ["a short text"], None)
+        ids = ids[:4] or [0]
+        alone = _probe(network, [ids], pad_token(tokenizer), name)
+        padded = _probe(network, [ids, ids * 3], pad_token(tokenizer), name)
+        differ = any(
+            (a[0] - b[0, : len(ids)]).norm() > 1e-3 * a[0].norm() for a, b in zip(alone, padded)
+        )
+        _layers[network] = TextLayers([state.shape[-1] for state in alone], differ)
+    return _layers[network]
 
 
-def token_limit(tokenizer, network, max_length, name):
+def _probe(network, ids, pad, name):
+    """Hidden states of all blocks, as they line up with the tokens."""
+    try:
+        states, mask = hidden_states(network, ids, pad, "float32")
+        states = [state.float() for state in states[1:]]
+        if not states or any(state.shape[:2] != mask.shape for state in states):
+            raise ValueError("its hidden states are not one for each token")
+    except Exception as error:  # of many kinds
+        raise ValueError(
+            f"{name} does not give the hidden states of its blocks for texts of any length: "
+            f"{first_line(error)}."
+        ) from error
+    return states
+
+
+def pad_token(tokenizer):
+    """Token that fills up shorter texts; no state of it is used."""
+    return tokenizer.pad_token_id or 0
+
+
+def token_limit(tokenizer, network, max_length, model):
     """Number of tokens after which texts are cut; None where nothing limits it.
 
     Parameters
@@ -122,8 +183,8 @@ def token_limit(tokenizer, network, max_length, name):
     network : transformers PreTrainedModel
     max_length : int or None
         None: as many as the tokenizer allows and the network has positions.
-    name : str
-        Of the model, for errors.
+    model : str
+        Its name, for errors.
 
     Returns
     -------
@@ -135,17 +196,21 @@ def token_limit(tokenizer, network, max_length, name):
         When max_length is more than the network has positions, or leaves no room for text.
     """
     positions = getattr(network.config.get_text_config(), "max_position_embeddings", None) or 0
+    for name, module in network.named_modules():
+        first = getattr(module, "padding_idx", None)
+        if name.endswith("position_embeddings") and first is not None:  # RoBERTa begins behind it
+            positions -= first + 1
     if positions <= 0:  # relative ones
         positions = _UNLIMITED
     if max_length is None:
         limit = min(tokenizer.model_max_length, positions)
         return limit if limit < _UNLIMITED else None
     if max_length > positions:
-        raise ValueError(f"max_length={max_length}, but {name} has {positions} positions.")
+        raise ValueError(f"max_length={max_length}, but {model} has {positions} positions.")
     if max_length <= (special := tokenizer.num_special_tokens_to_add()):
         raise ValueError(
             f"max_length={max_length} leaves no room for text beside the {special} special "
-            f"tokens of {name}."
+            f"tokens of {model}."
         )
     return max_length
 
@@ -175,11 +240,26 @@ def begins_with_class_token(tokenizer):
 
 def tokenizer_state(tokenizer):
     """Text that names what tokens depend on."""
+    cut = f"{tokenizer.truncation_side} {getattr(tokenizer, 'split_special_tokens', False)}"
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return f"{type(tokenizer).__name__} {sorted(tokenizer.get_vocab().items())}"
-    state = json.loads(backend.to_str())
-    return json.dumps({**state, "truncation": None, "padding": None}, sort_keys=True)
+    if backend is not None:
+        state = json.loads(backend.to_str())
+        return cut + json.dumps({**state, "truncation": None, "padding": None}, sort_keys=True)
+    options = {
+        name: _content(value)
+        for name, value in tokenizer.init_kwargs.items()
+        if name not in _PLACES + ("name_or_path",)
+    }
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    return f"{cut} {type(tokenizer).__name__} {vocabulary} {sorted(options.items())}"
+
+
+def _content(value):
+    """Of a file, a digest of its bytes."""
+    if isinstance(value, str) and os.path.isfile(value):
+        with open(value, "rb") as file:
+            return blake2b(file.read(), digest_size=16).hexdigest()
+    return str(value)
 
 
 def config_state(network):
@@ -187,6 +267,39 @@ def config_state(network):
     config = network.config.to_dict()
     architecture = {name: value for name, value in config.items() if name not in _PLACES}
     return json.dumps(architecture, sort_keys=True, default=str)
+
+
+def hidden_states(network, ids, pad, precision):
+    """Hidden states of a batch, embeddings first.
+
+    Parameters
+    ----------
+    network : transformers PreTrainedModel
+    ids : list of list of int
+        Tokens of each text.
+    pad : int
+        Token that fills up shorter texts.
+    precision : {"float32", "bfloat16"}
+        Of the matrix products.
+
+    Returns
+    -------
+    states : sequence of tensor of shape (n_texts, n_tokens, width)
+    mask : tensor of shape (n_texts, n_tokens)
+        Where there are tokens of a text.
+    """
+    import torch
+
+    lengths = torch.tensor([len(tokens) for tokens in ids])
+    width = max(1, int(lengths.max()))
+    padded = torch.tensor([tokens + [pad] * (width - len(tokens)) for tokens in ids])
+    device = device_of(network)
+    mask = (torch.arange(width) < lengths[:, None]).to(device)
+    with inference(device, precision):
+        output = network(
+            input_ids=padded.to(device), attention_mask=mask.long(), output_hidden_states=True
+        )
+    return output.hidden_states, mask
 
 
 def text_features(network, ids, pad, n_layers, pool, precision="float32"):
@@ -212,25 +325,17 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     """
     import torch
 
-    lengths = torch.tensor([len(tokens) for tokens in ids])
-    width = max(1, int(lengths.max()))
-    padded = torch.tensor([tokens + [pad] * (width - len(tokens)) for tokens in ids])
-    device = device_of(network)
-    mask = (torch.arange(width) < lengths[:, None]).to(device)
+    states, mask = hidden_states(network, ids, pad, precision)
     blank, n_tokens = ~mask[:, :, None], mask.sum(dim=1, keepdim=True).clamp(min=1)
-    with inference(device, precision):
-        states = network(
-            input_ids=padded.to(device), attention_mask=mask.long(), output_hidden_states=True
-        ).hidden_states
-        pooled = []
-        for state in states[: -n_layers - 1 : -1]:
-            state = state.float()
-            if pool == "token":
-                pooled.append(state[:, 0])
-                continue
-            mean = state.masked_fill(blank, 0).sum(dim=1) / n_tokens
-            pooled.append(mean)
-            if pool == "avg+std":
-                squares = (state - mean[:, None]).square().masked_fill(blank, 0)
-                pooled.append((squares.sum(dim=1) / n_tokens).sqrt())
-        return torch.cat(pooled, dim=1)
+    pooled = []
+    for state in states[: -n_layers - 1 : -1]:
+        state = state.float()
+        if pool == "token":
+            pooled.append(state[:, 0])
+            continue
+        mean = state.masked_fill(blank, 0).sum(dim=1) / n_tokens
+        pooled.append(mean)
+        if pool == "avg+std":
+            squares = (state - mean[:, None]).square().masked_fill(blank, 0)
+            pooled.append((squares.sum(dim=1) / n_tokens).sqrt())
+    return torch.cat(pooled, dim=1)

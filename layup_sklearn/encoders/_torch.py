@@ -1,5 +1,8 @@
-"""What all encoders ask of torch: devices, precision, digests of weights."""
+"""What all encoders ask of torch: devices, precision, random numbers, digests of weights."""
 
+import os
+import pickle
+import threading
 from contextlib import contextmanager, nullcontext
 from hashlib import blake2b
 from importlib import import_module
@@ -7,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 _torchvision_library = None  # its operators live as long as it is referenced
 _digests = WeakKeyDictionary()  # network -> digest of its weights
+_randomness = threading.RLock()  # torch's random numbers are those of all threads
 
 
 def import_past_torchvision(name):
@@ -75,6 +79,9 @@ def device_of(network):
 def inference(device, precision):
     """No gradients; matrix products in a precision.
 
+    What a network keeps of such a pass can be trained with later, as it could not be after
+    ``torch.inference_mode``.
+
     Parameters
     ----------
     device : torch.device
@@ -85,7 +92,25 @@ def inference(device, precision):
     mixed = nullcontext()
     if precision != "float32":
         mixed = torch.autocast(device.type, dtype=getattr(torch, precision))
-    with torch.inference_mode(), mixed:
+    with torch.no_grad(), mixed:
+        yield
+
+
+@contextmanager
+def random_numbers(seed, device="cpu"):
+    """Torch's global random numbers from a seed; afterwards as they were.
+
+    Parameters
+    ----------
+    seed : int
+    device : torch.device or str, default="cpu"
+        Whose random numbers, beside those of the CPU.
+    """
+    import torch
+
+    devices = [device] if torch.device(device).type == "cuda" else []
+    with _randomness, torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
         yield
 
 
@@ -138,9 +163,17 @@ def digest_weights(network):
 
     digest = blake2b(digest_size=16)
     for name, value in network.state_dict().items():
+        if not isinstance(value, torch.Tensor):  # extra state
+            digest.update(name.encode() + pickle.dumps(value))
+            continue
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def files_of(folder):
+    """Names and times of the files in a folder: what is loaded from it anew when it changes."""
+    return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in os.scandir(folder)))
 
 
 def first_line(error):

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import closing
 
 import joblib
@@ -183,6 +184,25 @@ def test_entries_of_another_width_are_not_taken():
     cache = FeatureCache()
     cache.put([b"key"], np.ones((1, 3), np.float32))
     assert cache.get([b"key"], 4) == {}
+
+
+@pytest.mark.parametrize("page", range(1, 12))
+def test_any_damaged_page_is_survived(page, tmp_path):
+    cache = FeatureCache(tmp_path)
+    keys = [str(i).encode() for i in range(30)]
+    rows = np.arange(30 * 500, dtype=np.float32).reshape(30, 500)
+    cache.put(keys, rows)
+    content = bytearray((tmp_path / "features.sqlite").read_bytes())
+    content[page * 4096 : (page + 1) * 4096] = bytes(4096)
+    (tmp_path / "features.sqlite").write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The feature cache")
+        found = cache.get(keys, 500)
+        cache.put(keys, rows)
+        assert len(cache) == 30
+    assert len(found) < 30
+    assert all((found[key] == rows[int(key)]).all() for key in found)
+    assert len(cache.get(keys, 500)) == 30
 
 
 @pytest.mark.parametrize("damage", ["foreign", "truncated"])

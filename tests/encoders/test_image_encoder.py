@@ -1,4 +1,6 @@
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
+from layup_sklearn.encoders import _network
 from layup_sklearn.encoders._network import import_timm, load_network
 
 timm = import_timm()
@@ -260,3 +263,18 @@ def test_real_network_on_real_images():
         LayUPClassifier().fit(Z[:200], y[:200]).score(Z[200:], y[200:]) for Z in (features, random)
     ]
     assert 1 - accuracy[0] < 0.6 * (1 - accuracy[1])
+
+
+def test_random_weights_are_the_same_in_all_threads():
+    expected = TINY.fingerprint()
+
+    def load(barrier):
+        barrier.wait()
+        return clone(TINY).fingerprint()
+
+    for _ in range(5):
+        _network._load_network.cache_clear()
+        state, barrier = torch.get_rng_state(), threading.Barrier(3)
+        with ThreadPoolExecutor(3) as pool:
+            assert set(pool.map(load, [barrier] * 3)) == {expected}
+        assert torch.equal(torch.get_rng_state(), state)

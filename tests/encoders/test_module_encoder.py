@@ -1,4 +1,5 @@
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -155,10 +156,15 @@ def torn(picture):
     [
         ({"layers": ["pair.wid"]}, "no layer 'pair.wid'. Did you mean 'pair.wide'"),
         ({"layers": ["pair.unused"]}, "'pair.unused' takes no part"),
+        ({"layers": []}, "layers is empty"),
         ({"layers": ["volume"]}, r"'volume' gives shape \(1, 6, 12, 12, 1\).* give a function"),
-        ({"pool": "token"}, "'pair.wide' gives shape .* give a function"),
+        ({"pool": "token"}, "'stem' gives shape .* give a function"),
+        ({"pool": lambda x: x.mean(-1).numpy()}, "makes a ndarray of the layer 'stem'"),
+        ({"pool": (lambda lock: lambda x: lock)(threading.Lock())}, "pool=.* must be picklable"),
         ({"pool": lambda x: x.sum()}, "not \\(n_images, width\\)"),
         ({"n_layers": 5}, "n_layers=5, but this ModuleEncoder has 4 layers"),
+        ({"n_layers": 6}, "n_layers=6, but this ModuleEncoder has 4 layers"),
+        ({"preprocess": lambda picture: 1 / 0}, r"X\[0\]: preprocess fails: ZeroDivisionError"),
         ({"module": None}, "'module' parameter"),
         ({"preprocess": 1}, "'preprocess' parameter"),
     ],
@@ -179,3 +185,72 @@ def test_layers_that_are_read_leave_no_hooks(module, images):
     with pytest.raises(ValueError):
         ModuleEncoder(module, ["stem", "pair.unused"], preprocess).transform(images)
     assert not any(layer._forward_hooks for layer in module.modules())
+
+
+def test_layers_are_read_before_the_next_one_works_in_place(images):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.ReLU(True))
+    features = ModuleEncoder(module, ["0", "2"], preprocess).transform(images)
+    x = torch.stack([preprocess(Image.fromarray(image)) for image in images])
+    with torch.no_grad():
+        maps = module[0](x)
+    expected = np.hstack([maps.relu().flatten(1), maps.mean((2, 3))])
+    assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+
+
+def times(factor):
+    return lambda maps: factor * maps.float().mean((2, 3))
+
+
+def test_pooling_by_functions_is_known_by_what_they_do(module, images, tmp_path):
+    for factor in (1, 2, 3, 2):
+        pool = times(factor)
+        encoder = ModuleEncoder(module, ["stem"], preprocess, pool=pool, memory=tmp_path)
+        plain = ModuleEncoder(module, ["stem"], preprocess, pool=pool)
+        assert_array_equal(encoder.transform(images), plain.transform(images))
+    assert len(FeatureCache(tmp_path)) == 3 * len(images)
+    marks = set()
+    for bias in (0.0, 1.0, 0.0):
+        pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        nn.init.zeros_(pool[2].weight), nn.init.constant_(pool[2].bias, bias)
+        marks.add(ModuleEncoder(module, ["stem"], preprocess, pool=pool).fingerprint())
+    assert len(marks) == 2
+
+
+def test_widths_follow_the_module_and_the_preprocessing(images):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
+    encoder = ModuleEncoder(module, ["0", "1"], preprocess).fit()
+    assert encoder.layer_sizes_ == [4 * 14 * 14, 4]
+    encoder.set_params(preprocess=lambda picture: preprocess(picture)[:, ::2, ::2])
+    assert encoder.fit().layer_sizes_ == [4 * 6 * 6, 4]
+    module[0] = nn.Conv2d(3, 5, 3)
+    assert encoder.fit().layer_sizes_ == [5 * 6 * 6, 5]
+    assert encoder.transform(images).shape == (8, 5 * 6 * 6 + 5)
+    encoder.set_params(preprocess=lambda picture: np.asarray(preprocess(picture))[::-1])
+    assert encoder.transform(images).shape == (8, 4 * 14 * 14 // 4 * 5 + 5)
+
+
+def test_a_module_can_be_trained_after_it_was_read(images):
+    class WithGrid(nn.Conv2d):
+        grid = None
+
+        def forward(self, x):
+            self.grid = torch.ones_like(x) if self.grid is None else self.grid
+            return super().forward(x * self.grid[:1])
+
+    module = nn.Sequential(WithGrid(3, 4, 3))
+    ModuleEncoder(module, ["0"], preprocess).transform(images)
+    module(torch.rand(2, 3, 16, 16, requires_grad=True)).sum().backward()
+    assert module[0].weight.grad is not None
+
+
+def test_extra_state_belongs_to_the_weights():
+    class WithState(nn.Conv2d):
+        state = 1
+
+        def get_extra_state(self):
+            return {"scale": self.state}
+
+    module = nn.Sequential(WithState(3, 4, 3))
+    mark = ModuleEncoder(module, ["0"], preprocess).fingerprint()
+    module[0].state = 2
+    assert ModuleEncoder(module, ["0"], preprocess).fingerprint() != mark

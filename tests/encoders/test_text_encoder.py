@@ -245,6 +245,10 @@ def test_fingerprint_is_of_the_content(folder, tmp_path):
     (copy / "config.json").write_text(json.dumps({**config, "num_attention_heads": 4}))
     assert TextEncoder(copy).fingerprint() != mark
     assert TextEncoder(folder, max_length=16).fingerprint() == mark
+    tokens = json.loads((copy / "tokenizer_config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "tokenizer_config.json").write_text(json.dumps({**tokens, "truncation_side": "left"}))
+    assert TextEncoder(copy).fingerprint() != mark
     for other in {"layer_norm": False}, {"pool": "avg"}:
         assert TextEncoder(folder, **other).fingerprint() != mark
 
@@ -297,9 +301,62 @@ def small(kind, n_words):
         "distilbert": lambda: transformers.DistilBertConfig(
             vocab_size=n_words, dim=16, hidden_dim=32, n_layers=2, n_heads=2
         ),
+        "fnet": lambda: transformers.FNetConfig(
+            vocab_size=n_words, hidden_size=16, intermediate_size=32, num_hidden_layers=2
+        ),
+        "roberta": lambda: transformers.RobertaConfig(
+            vocab_size=n_words,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=20,
+            pad_token_id=0,
+        ),
+        "opt": lambda: transformers.OPTConfig(
+            vocab_size=n_words,
+            hidden_size=16,
+            ffn_dim=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            word_embed_proj_dim=12,
+            max_position_embeddings=20,
+        ),
+        "funnel": lambda: transformers.FunnelConfig(
+            architectures=["FunnelModel"],
+            vocab_size=n_words, d_model=16, n_head=2, d_head=8, d_inner=32, block_sizes=[1, 1]
+        ),
     }[kind]()
     torch.manual_seed(0)
     return transformers.AutoModel.from_config(config)
+
+
+def test_networks_that_see_padding_get_none(tmp_path, passes):
+    small("fnet", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
+    together = TextEncoder(tmp_path).transform(TEXTS)
+    assert all(len(set(lengths)) == 1 for lengths in passes)
+    alone = TextEncoder(tmp_path, batch_size=1).transform(TEXTS)
+    assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_positions_of_roberta_begin_behind_its_padding(tmp_path):
+    small("roberta", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
+    assert TextEncoder(tmp_path, max_length=19).transform([TEXTS[3]]).shape == (1, 64)
+    with pytest.raises(ValueError, match="max_length=20, but .* has 19 positions"):
+        TextEncoder(tmp_path, max_length=20).fit()
+
+
+def test_widths_are_those_of_the_states(tmp_path):
+    small("opt", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
+    encoder = TextEncoder(tmp_path, pool="avg").fit()
+    assert encoder.layer_sizes_[1] == 16  # the last one may be projected
+    assert encoder.transform(TEXTS).shape == (len(TEXTS), sum(encoder.layer_sizes_))
+
+
+def test_states_that_are_not_one_for_each_token_are_refused(tmp_path):
+    small("funnel", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="does not give the hidden states of its blocks"):
+        TextEncoder(tmp_path).fit()
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5", "distilbert"])
