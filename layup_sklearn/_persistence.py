@@ -14,6 +14,7 @@ earlier versions stay readable.
 
 import json
 import os
+import re
 import stat
 from contextlib import contextmanager
 from importlib import import_module
@@ -261,9 +262,10 @@ def _from_json(value, file):
     if not isinstance(value, dict):
         return value
     if "@list" in value:
-        items, dtype = value["@list"], np.dtype(value["dtype"])
-        if dtype.kind not in "biufOSU":
-            raise ValueError(f"it holds labels of type {dtype}.")
+        items, dtype = value["@list"], value["dtype"]
+        if not re.fullmatch(r"[<>|=]?[biufOSU]\d{0,6}", dtype):  # NumPy evaluates more than these
+            raise ValueError(f"it holds labels of type {dtype!r}.")
+        dtype = np.dtype(dtype)
         if dtype.kind == "S":
             items = [item.encode("latin-1") for item in items]
         return np.array(items, dtype)

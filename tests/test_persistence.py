@@ -338,14 +338,15 @@ def test_a_truncated_file_is_refused_at_every_length(saved):
 def test_changed_bytes_are_an_error_or_a_model(seed, tmp_path_factory):
     rng = np.random.default_rng(seed)
     path = tmp_path_factory.mktemp("model") / "model"
-    LayUPClassifier(cv=2).fit(X[:, :2], y).save(path)
-    whole = bytearray(path.read_bytes())
+    file = ("format_1_features", "format_1_images")[seed % 4 == 0]  # the same bytes in every run
+    whole = bytearray((DATA / f"{file}.safetensors").read_bytes())
+    n_features = LayUPClassifier.load(DATA / f"{file}.safetensors").statistics_.n_features
     for position in rng.integers(0, len(whole) - (seed % 2) * 200, rng.integers(1, 4)):
         whole[position] = rng.choice([rng.integers(256), ord("0"), ord("9"), ord('"'), 0, 255])
     path.write_bytes(whole)
     with np.errstate(all="ignore"):
         try:
-            assert LayUPClassifier.load(path).statistics_.n_features == 2
+            assert LayUPClassifier.load(path).statistics_.n_features == n_features
         except ValueError as error:
             assert "cannot be loaded" in str(error)
 
