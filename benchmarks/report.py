@@ -201,18 +201,16 @@ def _environment(results):
     versions = ", ".join(f"{name} {seen(name)}" for name in runs.PACKAGES)
     blas = {library for result in every for library in result["environment"]["blas"]}
     n_orders = ", ".join(map(str, sorted({len(result["orders"]) for result in every})))
-    machine = (
-        f"{seen('date')}; {seen('cpu')}, GPU: {seen('gpu')}; Python {seen('python')}, {versions}; "
-        f"{'; '.join(sorted(blas))}."
-    )
-    protocol = (
-        f"Orders of the classes (or domains) from seed 1993 on: {n_orders}. Mean over them, ± its "
-        "standard error."
-    )
     lines = [
-        machine,
+        (
+            f"{seen('date')}; {seen('cpu')}, GPU: {seen('gpu')}; Python {seen('python')}, "
+            f"{versions}; {'; '.join(sorted(blas))}."
+        ),
         "",
-        protocol,
+        (
+            f"Orders of the classes (or domains) from seed 1993 on: {n_orders}. Mean over them, ± "
+            "its standard error."
+        ),
         "",
         *(f"- `{m}`: {methods.get(m).__doc__.splitlines()[0]}" for m in _columns(results)),
     ]

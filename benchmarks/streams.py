@@ -128,13 +128,14 @@ def load(name, root):
 
     both = embed("avg+std")
     layers = {"avg": [np.hsplit(layer, 2)[0] for layer in both], "avg+std": both}
-    auto = {"pool": type(encoder)().pool, "layer_norm": type(encoder)().layer_norm}
+    default = type(encoder)()
     if isinstance(encoder, ImageEncoder):
         network = encoder._network()
         if has_class_token(network):
             layers["token"] = embed("token")
-        default = ImageEncoder()
         auto = {"pool": default._pool(network), "layer_norm": default._normalises(network)}
+    else:
+        auto = {"pool": default.pool, "layer_norm": default.layer_norm}
     return Stream(name, layers, dataset, encoder, auto)
 
 

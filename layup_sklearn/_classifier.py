@@ -1,5 +1,6 @@
 """The LayUP classifier: scikit-learn's interface to the sums and the ridge."""
 
+import os
 import sys
 import warnings
 from contextlib import contextmanager
@@ -74,7 +75,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that were seen or declared.
     statistics_ : ClassStatistics
-        The sums.
+        The sums. Not to be read while another thread learns, as all else may be: copy the
+        classifier.
     encoder_ : transformer or None
         The fitted encoder.
     ridge_ : float
@@ -593,6 +595,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def ridge_scores_(self):
         return self._solution().scores
 
+    def __getstate__(self):
+        with _lock_of(self):
+            return super().__getstate__()
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         if isinstance(self.encoder, str):
@@ -764,8 +770,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         cv = self.cv
         if hasattr(cv, "__next__"):
             raise ValueError("cv is an iterator, which serves one call only: give a list.")
+        _, y, counts = np.unique(y, return_inverse=True, return_counts=True)
         if isinstance(cv, Integral):
-            _, y, counts = np.unique(y, return_inverse=True, return_counts=True)
             cv = min(cv, counts.max())
             if cv < 2:
                 return []
@@ -776,14 +782,15 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             return splits
         # index arrays given by the caller count the rows of weight zero, too
         place = np.where(kept, np.cumsum(kept) - 1, -1)
+
+        def rows_of(part):
+            rows = place[np.asarray(part) if len(part) else []]
+            return rows[rows >= 0]
+
         try:
-            splits = [
-                [place[np.asarray(part) if len(part) else slice(0)] for part in split]
-                for split in splits
-            ]
+            splits = [tuple(map(rows_of, split)) for split in splits]
         except IndexError as error:
             raise ValueError(f"cv does not suit a call of {len(kept)} samples: {error}.") from error
-        splits = [[part[part >= 0] for part in split] for split in splits]
         if not all(len(part) for split in splits for part in split):
             raise ValueError("cv leaves a fold without training or without test rows in this call.")
         return splits
@@ -888,6 +895,8 @@ class _Solution:
 
 
 _LOCKS = WeakKeyDictionary()  # of classifiers that have learned in place
+if hasattr(os, "register_at_fork"):  # a thread that held one then is not in the child
+    os.register_at_fork(after_in_child=_LOCKS.clear)
 
 
 def _lock_of(estimator):

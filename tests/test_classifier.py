@@ -529,7 +529,7 @@ def test_rows_of_given_folds_count_as_often_as_they_are_named():
     assert_allclose(classifier.ridge_scores_["score"], np.mean(expected))
 
 
-@pytest.mark.parametrize("cv", [None, 3])
+@pytest.mark.parametrize("cv", [None, 3, StratifiedKFold(3)], ids=str)
 def test_labels_of_bytes_are_no_strings(cv):
     X, y = make_samples(60, labels=[b"a", b"b"])
     classifier = LayUPClassifier(cv=cv).fit(X, y)

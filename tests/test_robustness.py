@@ -2,6 +2,8 @@
 
 import copy
 import os
+import pickle
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Barrier
@@ -179,6 +181,67 @@ def test_threads_predict_while_one_learns():
             results.append(pool.submit(classifier.decision_function, X))
     for result in results:
         assert min(np.abs(result.result() - e).max() for e in expected.values()) < 1e-8
+
+
+class Holding(StandardScaler):
+    """Holds the sums of a classifier from its transform on."""
+
+    def transform(self, X):
+        if hasattr(CLASSIFIERS[0], "statistics_"):
+            HELD.append(CLASSIFIERS[0].statistics_)
+        return super().transform(X)
+
+
+CLASSIFIERS, HELD = [None], []
+
+
+def test_sums_that_someone_takes_hold_of_meanwhile_stay():
+    CLASSIFIERS[0] = LayUPClassifier(Holding(), ridge=1.0)
+    CLASSIFIERS[0].fit(X, y)
+    before = CLASSIFIERS[0].statistics_.gram
+    CLASSIFIERS[0].partial_fit(X[:5], y[:5])
+    assert_array_equal(HELD[0].gram, before)
+    HELD.clear()
+
+
+@pytest.mark.parametrize("take", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_copies_wait_for_the_end_of_an_update(take, monkeypatch):
+    classifier, copies = make_classifier(), []
+    add_in_place = _classifier._add_in_place
+
+    def while_another_copies(statistics, *args):
+        statistics.joint_gram[0, 0] += 1  # half an update
+        copies.append(pool.submit(take, classifier))
+        wait(copies, timeout=0.2)
+        statistics.joint_gram[0, 0] -= 1
+        add_in_place(statistics, *args)
+
+    joint = make_classifier().partial_fit(X[:5], y[:5])
+    monkeypatch.setattr(_classifier, "_add_in_place", while_another_copies)
+    with ThreadPoolExecutor() as pool:
+        classifier.partial_fit(X[:5], y[:5])
+    taken = copies[0].result()
+    taken = pickle.loads(taken) if isinstance(taken, bytes) else taken
+    assert_allclose(taken.statistics_.gram, joint.statistics_.gram)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_forked_during_an_update_can_predict():
+    classifier = make_classifier()
+    with _classifier._lock_of(classifier), ThreadPoolExecutor() as pool:
+        forking = pool.submit(fork_and_predict, classifier)  # a thread that does not hold it
+        assert forking.result() == 0
+
+
+def fork_and_predict(classifier):
+    if child := os.fork():
+        return os.waitpid(child, 0)[1]
+    try:
+        signal.alarm(20)
+        classifier.set_params(ridge=2.0).predict(X)
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def test_a_thread_that_looks_during_an_update_sees_the_sums_after_it(monkeypatch):

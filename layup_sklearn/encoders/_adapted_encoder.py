@@ -221,7 +221,7 @@ class AdaptedImageEncoder(ImageEncoder):
     random_state : int, RandomState instance or None, default=None
         For held-out images, first values, order, augmentation and dropout. The same integer
         gives the same features on one machine; on an accelerator up to the rounding
-        of its kernels.
+        of its kernels. Fits in several threads take turns.
     n_layers, pool, layer_norm, preprocessing, image_size, pretrained, checkpoint_path, \
 device, precision, batch_size, memory, verbose : as in ImageEncoder
         See :class:`ImageEncoder`. `batch_size` is that of `transform`; `memory` knows an

@@ -98,6 +98,7 @@ def read_image(image, position=0):
         if isinstance(image, Image.Image):
             with _loading[id(image) // 64 % len(_loading)]:  # it may stand in a call twice
                 image.load()
+                image.getexif()
             return _to_rgb(ImageOps.exif_transpose(image))
         return _to_rgb(_array_to_picture(as_array(image)))
     except Exception as error:

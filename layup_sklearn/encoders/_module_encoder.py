@@ -18,8 +18,8 @@ from ._frozen_encoder import POSITIVE, FrozenEncoder
 from ._image_reading import ImageReadError, as_image_list, read_image
 from ._torch import device_of, digest_weights, first_line, inference, pooled_positions
 
-_hooking = threading.Lock()  # hooks see the passes of all threads
-_sizes = WeakKeyDictionary()  # module -> layers and pooling -> widths
+_hooking = threading.RLock()  # hooks see the passes of all threads
+_sizes = WeakKeyDictionary()  # module -> how it looks and is read -> widths
 
 
 def hooked_features(module, inputs, layers, pool, precision="float32"):
@@ -100,8 +100,8 @@ def _state_of_function(function):
 class ModuleEncoder(FrozenEncoder):
     """Pooled outputs of named layers of your own PyTorch module, for images.
 
-    Stateless: `fit` only checks the parameters. The module is put into evaluation mode and
-    is otherwise left as it is: it works where its parameters are. Clones share it, pickles
+    Stateless: `fit` only checks the parameters, with a pass of a test picture. The module is
+    put into evaluation mode and is otherwise left as it is: it works where its parameters are. Clones share it, pickles
     carry it.
 
     Parameters
@@ -246,9 +246,10 @@ class ModuleEncoder(FrozenEncoder):
     def _all_layer_sizes(self, network):
         if len(self.layers) == 0:
             raise ValueError("layers is empty: name at least one layer of the module.")
+        inputs = np.stack([self._test_input()])
+        shapes = [getattr(value, "shape", None) for value in network.state_dict().values()]
+        key = f"{network} {shapes} {list(self.layers)} {inputs.shape} {self._pool_state()}"
         known = _sizes.setdefault(network, {})
-        inputs = np.stack([self._decode(_test_picture(), 0)])
-        key = f"{network} {list(self.layers)} {inputs.shape} {self._pool_state()}"
         if key not in known:
             known[key] = [x.shape[1] for x in self._outputs(network, inputs, len(self.layers))]
         return known[key]
@@ -274,8 +275,18 @@ class ModuleEncoder(FrozenEncoder):
         except Exception as error:  # of many kinds
             raise ImageReadError(position, f"preprocess fails: {error!r}") from error
 
+    def _test_input(self):
+        """What `preprocess` makes of noise, always the same."""
+        pixels = np.random.RandomState(0).randint(0, 256, (240, 320, 3), dtype=np.uint8)
+        try:
+            return np.asarray(self.preprocess(Image.fromarray(pixels)))
+        except Exception as error:  # of many kinds
+            raise ValueError(
+                f"preprocess fails on a test picture of 320 x 240 pixels: {error!r}"
+            ) from error
+
     def _space(self, network):
-        seen = self._decode(_test_picture(), 0)
+        seen = self._test_input()
         preprocessed = blake2b(np.ascontiguousarray(seen), digest_size=16).hexdigest()
         weights = f"{digest_weights(network)} {network} {list(self.layers)}"
         pool = self._pool_state()
@@ -291,9 +302,3 @@ class ModuleEncoder(FrozenEncoder):
             images, positions, self._decode, self.batch_size, device=device_of(network)
         )
         return batches, launch
-
-
-def _test_picture():
-    """Noise, always the same."""
-    pixels = np.random.RandomState(0).randint(0, 256, (240, 320, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)

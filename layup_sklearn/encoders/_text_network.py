@@ -20,7 +20,15 @@ from ._torch import (
 )
 
 _UNLIMITED = 1_000_000  # tokens; tokenizers without a limit say 1e30
-_PLACES = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")  # no part of a space
+_PLACES = (
+    "name_or_path",
+    "_name_or_path",
+    "is_local",
+    "local_files_only",
+    "transformers_version",
+    "dtype",
+    "torch_dtype",
+)  # no part of a space
 _tokenizing = threading.Lock()  # truncation is a state of the tokenizer
 _layers = WeakKeyDictionary()  # network -> TextLayers
 
@@ -248,7 +256,7 @@ def tokenizer_state(tokenizer):
     options = {
         name: _content(value)
         for name, value in tokenizer.init_kwargs.items()
-        if name not in _PLACES + ("name_or_path",)
+        if name not in _PLACES
     }
     vocabulary = sorted(tokenizer.get_vocab().items())
     return f"{cut} {type(tokenizer).__name__} {vocabulary} {sorted(options.items())}"

@@ -110,7 +110,10 @@ def random_numbers(seed, device="cpu"):
 
     devices = [device] if torch.device(device).type == "cuda" else []
     with _randomness, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # and, unlike torch.manual_seed, no other
+        if devices:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield
 
 

@@ -147,6 +147,10 @@ def test_evaluation_mode_and_type_of_the_module(module, images):
     assert_allclose(double, features, rtol=1e-4, atol=1e-5)
 
 
+def lock_and_mean(lock):
+    return lambda x: lock and x.mean((2, 3))
+
+
 def torn(picture):
     return np.zeros((3, 16, picture.width % 50), np.float32)
 
@@ -160,11 +164,11 @@ def torn(picture):
         ({"layers": ["volume"]}, r"'volume' gives shape \(1, 6, 12, 12, 1\).* give a function"),
         ({"pool": "token"}, "'stem' gives shape .* give a function"),
         ({"pool": lambda x: x.mean(-1).numpy()}, "makes a ndarray of the layer 'stem'"),
-        ({"pool": (lambda lock: lambda x: lock)(threading.Lock())}, "pool=.* must be picklable"),
+        ({"pool": lock_and_mean(threading.Lock())}, "pool=.* must be picklable"),
         ({"pool": lambda x: x.sum()}, "not \\(n_images, width\\)"),
         ({"n_layers": 5}, "n_layers=5, but this ModuleEncoder has 4 layers"),
         ({"n_layers": 6}, "n_layers=6, but this ModuleEncoder has 4 layers"),
-        ({"preprocess": lambda picture: 1 / 0}, r"X\[0\]: preprocess fails: ZeroDivisionError"),
+        ({"preprocess": lambda picture: 1 / 0}, "fails on a test picture of 320 x 240.*ZeroDiv"),
         ({"module": None}, "'module' parameter"),
         ({"preprocess": 1}, "'preprocess' parameter"),
     ],
@@ -188,12 +192,13 @@ def test_layers_that_are_read_leave_no_hooks(module, images):
 
 
 def test_layers_are_read_before_the_next_one_works_in_place(images):
-    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.ReLU(True))
-    features = ModuleEncoder(module, ["0", "2"], preprocess).transform(images)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.Conv2d(4, 5, 3), nn.Flatten())
+    module.append(nn.ReLU(True))
+    features = ModuleEncoder(module, ["0", "3"], preprocess).transform(images)
     x = torch.stack([preprocess(Image.fromarray(image)) for image in images])
     with torch.no_grad():
         maps = module[0](x)
-    expected = np.hstack([maps.relu().flatten(1), maps.mean((2, 3))])
+        expected = np.hstack([module[2](maps.relu()).flatten(1), maps.mean((2, 3))])
     assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -227,6 +232,16 @@ def test_widths_follow_the_module_and_the_preprocessing(images):
     assert encoder.transform(images).shape == (8, 5 * 6 * 6 + 5)
     encoder.set_params(preprocess=lambda picture: np.asarray(preprocess(picture))[::-1])
     assert encoder.transform(images).shape == (8, 4 * 14 * 14 // 4 * 5 + 5)
+
+
+def test_an_image_that_preprocess_cannot_take_is_named(module, images):
+    def picky(picture):
+        assert picture.width > 20, "too narrow"
+        return preprocess(picture)
+
+    narrow = [*images[:2], images[2][:, :10]]
+    with pytest.raises(ValueError, match=r"X\[2\]: preprocess fails: AssertionError"):
+        ModuleEncoder(module, ["stem"], picky).transform(narrow)
 
 
 def test_a_module_can_be_trained_after_it_was_read(images):

@@ -324,7 +324,12 @@ def small(kind, n_words):
         ),
         "funnel": lambda: transformers.FunnelConfig(
             architectures=["FunnelModel"],
-            vocab_size=n_words, d_model=16, n_head=2, d_head=8, d_inner=32, block_sizes=[1, 1]
+            vocab_size=n_words,
+            d_model=16,
+            n_head=2,
+            d_head=8,
+            d_inner=32,
+            block_sizes=[1, 1],
         ),
     }[kind]()
     torch.manual_seed(0)
