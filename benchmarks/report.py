@@ -111,7 +111,7 @@ def tables(results):
         *table(
             "calibration_error",
             "Calibration error of the probabilities, %",
-            "Expected calibration error of the predicted label, 15 bins of equal width. Bold: best.",
+            "Expected calibration error of the predicted label; 15 equal bins. Bold: best.",
             best=min,
         ),
         *table(

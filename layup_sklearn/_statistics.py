@@ -14,7 +14,7 @@ def union_of_labels(*labels):
     kinds = {(isinstance(part[0], str), isinstance(part[0], bytes)) for part in labels}
     if len(kinds) > 1:
         raise ValueError(
-            "Labels are of one kind (strings, bytes, numbers) in one place and of another elsewhere: "
+            "Labels are of one kind (strings, bytes, numbers) in one place, of another elsewhere: "
             f"{[part[:3].tolist() for part in labels]} (the first labels of each); "
             "use one kind for all calls."
         )
@@ -271,8 +271,8 @@ def without_samples(before, after):
     if (count < 0).any():
         short = np.argmin(count)
         raise ValueError(
-            f"Class {before.classes.tolist()[short]!r} has samples of weight {old[d + short]:g}, fewer "
-            f"than the {old[d + short] - new[d + short]:g} to be forgotten."
+            f"Class {before.classes.tolist()[short]!r} has samples of weight {old[d + short]:g}, "
+            f"fewer than the {old[d + short] - new[d + short]:g} to be forgotten."
         )
     if not count.any():
         raise ValueError(

@@ -101,8 +101,8 @@ class ModuleEncoder(FrozenEncoder):
     """Pooled outputs of named layers of your own PyTorch module, for images.
 
     Stateless: `fit` only checks the parameters, with a pass of a test picture. The module is
-    put into evaluation mode and is otherwise left as it is: it works where its parameters are. Clones share it, pickles
-    carry it.
+    put into evaluation mode and is otherwise left as it is: it works where its parameters
+    are. Clones share it, pickles carry it.
 
     Parameters
     ----------

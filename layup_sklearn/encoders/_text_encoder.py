@@ -114,11 +114,12 @@ class TextEncoder(FrozenEncoder):
     -----
     With h_l(x, t) the hidden state of token t after block l, the row of text x is
     [h_L, h_(L-1), ...], each a mean over t, with or without the standard deviation, or the
-    state of the first token. No state of padding is used; texts share a pass only with texts
-    of as many tokens where the network does not leave padding out (FNet). The defaults are the best of what was measured with two text
-    streams (benchmarks/results/defaults.md). Texts of like length share a batch. The hidden
-    states are those that transformers gives: many decoders apply their final norm to the
-    last one.
+    state of the first token. The defaults are the best of what was measured with two text
+    streams (benchmarks/results/defaults.md). The hidden states are those that transformers
+    gives: many decoders apply their final norm to the last one.
+
+    Texts of like length share a batch, and no state of padding is used. Where padding
+    changes the states of the text itself (FNet), only texts of as many tokens share a pass.
 
     Only the encoder of an encoder-decoder (T5, BART) is used.
 
