@@ -1,3 +1,4 @@
+import json
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -278,3 +279,14 @@ def test_random_weights_are_the_same_in_all_threads():
         with ThreadPoolExecutor(3) as pool:
             assert set(pool.map(load, [barrier] * 3)) == {expected}
         assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_model_in_a_folder_is_loaded_anew_when_its_files_change(images, tmp_path):
+    timm.models.save_for_hf(timm.create_model("test_vit", pretrained=False), tmp_path)
+    encoder = ImageEncoder(f"local-dir:{tmp_path}", image_size=32)
+    before, mark = encoder.transform(images), encoder.fingerprint()
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["model_args"] = {"act_layer": "relu"}  # no weight shows it
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert np.abs(encoder.transform(images) - before).max() > 0.1
+    assert encoder.fingerprint() != mark

@@ -247,8 +247,9 @@ def test_fingerprint_is_of_the_content(folder, tmp_path):
     assert TextEncoder(folder, max_length=16).fingerprint() == mark
     tokens = json.loads((copy / "tokenizer_config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config))
-    (copy / "tokenizer_config.json").write_text(json.dumps({**tokens, "truncation_side": "left"}))
-    assert TextEncoder(copy).fingerprint() != mark
+    for other in {"truncation_side": "left"}, {"split_special_tokens": True}:
+        (copy / "tokenizer_config.json").write_text(json.dumps({**tokens, **other}))
+        assert TextEncoder(copy).fingerprint() != mark
     for other in {"layer_norm": False}, {"pool": "avg"}:
         assert TextEncoder(folder, **other).fingerprint() != mark
 
