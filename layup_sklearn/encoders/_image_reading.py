@@ -193,7 +193,10 @@ def _to_rgb(picture):
     if picture.mode.startswith("I") or picture.mode == "F":
         array = np.asarray(picture)
         integers = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 65535
-        picture = Image.fromarray(_to_bytes(array.astype(np.uint16) if integers else array))
+        grey = np.array(_to_bytes(array.astype(np.uint16) if integers else array))
+        if "transparency" in picture.info:  # one grey
+            grey[array == picture.info["transparency"]] = 255
+        picture = Image.fromarray(grey)
     if picture.mode == "La":
         picture = picture.convert("LA")
     if picture.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in picture.info:

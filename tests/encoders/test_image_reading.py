@@ -299,6 +299,12 @@ def test_what_is_no_collection_is_named(X):
         as_image_list(X)
 
 
+def test_a_transparent_grey_of_16_bits_is_white(tmp_path):
+    grey = np.array([[0, 1000], [1000, 65535]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / "grey.png", transparency=1000)
+    assert_array_equal(pixels(tmp_path / "grey.png")[..., 0], [[0, 255], [255, 255]])
+
+
 def test_a_picture_without_pixels_and_premultiplied_grey():
     with pytest.raises(ValueError, match=r"X\[3\]: .*\(0, 0\) has no pixels"):
         read_image(Image.new("L", (0, 0)), position=3)
