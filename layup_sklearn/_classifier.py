@@ -894,7 +894,7 @@ class _Solution:
     by_folds: bool
 
 
-_LOCKS = WeakKeyDictionary()  # of classifiers that have learned in place
+_LOCKS = WeakKeyDictionary()  # of classifiers; a lock is never pickled
 if hasattr(os, "register_at_fork"):  # a thread that held one then is not in the child
     os.register_at_fork(after_in_child=_LOCKS.clear)
 

@@ -29,7 +29,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     - ``_name()``: the network's, for errors.
     - ``_all_layer_sizes(network)``: widths of all layers, deepest first.
     - ``_space(network)``: text that names what features depend on, `layer_norm` apart.
-    - ``_key(space, sample, position)``: of a sample in the cache.
+    - ``_key(space, sample, position)``: of a sample in the cache, from a digest of the space.
     - ``_passes(network, samples, positions, n_layers)``: an iterable of (positions, inputs)
       in batches, and a function from inputs to a tensor of features, deepest layer first.
     """
@@ -89,8 +89,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             Hexadecimal digest of the weights and all parameters that change features.
         """
         network = self._network()
-        space = f"{self._space(network)} {self._normalises(network)}"
-        return blake2b(space.encode(), digest_size=16).hexdigest()
+        return _digest(f"{self._space(network)} {self._normalises(network)}")
 
     def _normalises(self, network):
         return bool(self.layer_norm)
@@ -109,7 +108,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _fill_through_cache(self, network, samples, features):
         cache, width = as_feature_cache(self.memory), features.shape[1]
         all_sizes = self._all_layer_sizes(network)
-        space = self._space(network)
+        space = _digest(self._space(network))  # of every key, and long
         missing = {}  # key -> rows
         for part in gen_batches(len(samples), _ROWS):
             keys = [self._key(space, samples[i], i) for i in range(len(samples))[part]]
@@ -201,6 +200,10 @@ def standardise_layers(features, sizes):
         for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
             layer -= layer.mean(axis=1, keepdims=True)
             layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
+
+
+def _digest(text):
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _arrived(positions, features, progress):

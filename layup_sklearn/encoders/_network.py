@@ -220,6 +220,6 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
             if pool == "token":
                 _, prefix = layer
                 pooled.append(prefix[:, 0].float())
-                continue
-            pooled.append(pooled_positions(layer, 1 if layer.ndim == 3 else (2, 3), pool))
+            else:
+                pooled.append(pooled_positions(layer, 1 if layer.ndim == 3 else (2, 3), pool))
         return torch.cat(pooled, dim=1)
