@@ -8,7 +8,7 @@ _HOMES = {
     "LayUPClassifier": "_classifier",
     "parallel_fit": "_parallel",
     "ClassStatistics": "_statistics",
-    "PAPER_RIDGES": "_ridge",
+    "PAPER_RIDGES": "_choice",
     "ImageEncoder": "encoders",
     "ModuleEncoder": "encoders",
     "TextEncoder": "encoders",

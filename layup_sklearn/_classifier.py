@@ -1,38 +1,35 @@
-"""The LayUP classifier: scikit-learn's interface to the sums and the ridge."""
+"""The LayUP classifier: scikit-learn's interface to the model."""
 
-import os
-import sys
-import warnings
-from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import replace
+from itertools import chain
 from numbers import Integral, Real
-from threading import RLock
+from pickle import PicklingError
 from types import SimpleNamespace
-from weakref import WeakKeyDictionary
 
 import joblib
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.metrics.pairwise import cosine_similarity
-from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing, check_array, gen_batches, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    _num_samples,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from ._choice import RidgeChoice, choose_by_folds
+from ._forgetting import without_samples
+from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
-from ._probabilities import label_probabilities
-from ._ridge import RidgeChoice, RidgeFactor, choose_by_evidence, choose_by_folds
-from ._statistics import CHUNK_ROWS, ClassStatistics, union_of_labels, without_samples
-
-IN_PLACE_ROWS = 64  # from here on a copy of the sums costs little beside the update
+from ._readout import familiarity, label_probabilities, ridge_scores
+from ._rows import Batch, check_collection, encoded
+from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
+from ._statistics import union_of_labels
+from ._validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_candidates,
+    check_folds,
+    check_labels,
+    num_samples,
+)
 
 
 class LayUPClassifier(ClassifierMixin, BaseEstimator):
@@ -163,6 +160,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         self.cv = cv
         self.dtype = dtype
 
+    _model = None  # all that was learned; replaced whole, never changed
+
     def fit(self, X, y, sample_weight=None):
         """Forget everything, then learn.
 
@@ -185,9 +184,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             For input that cannot be used; the estimator stays as it was.
         """
-        with _restored_on_failure(self):
-            self._learn(X, y, [], sample_weight, reset=True)
-        return self
+        return self._begin(X, y, [], sample_weight)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Learn a batch on top of all earlier ones.
@@ -214,13 +211,18 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             For input that cannot be used; the estimator stays as it was.
         """
-        declared = [] if classes is None else _check_labels(classes, "classes")
-        if hasattr(self, "statistics_"):
-            self._learn(X, y, declared, sample_weight, reset=False)
+        declared = [] if classes is None else check_labels(classes, "classes")
+        model, settings = self._model, self._settings()
+        if model is None:
+            return self._begin(X, y, declared, sample_weight)
+        batch = self._check_batch(X, y, sample_weight)
+        classes = union_of_labels(model.statistics.classes, declared, batch.y)
+        batches = batch.encoded(model.encoder, model.statistics.n_features)
+        if settings.by_folds:
+            new = self._learned_by_folds(model, classes, batch, batches)
         else:
-            with _restored_on_failure(self):
-                self._learn(X, y, declared, sample_weight, reset=True)
-        return self
+            new = model.learned(classes, batches, len(batch))
+        return self._replace(model, new)
 
     def merge(self, other):
         """Add all that another classifier has learned.
@@ -254,27 +256,24 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         >>> bool((merged.predict(X) == LayUPClassifier().fit(X, y).predict(X)).all())
         True
         """
-        check_is_fitted(self)
+        model = self._fitted_model()
         if not isinstance(other, LayUPClassifier):
             raise TypeError(f"other must be a LayUPClassifier, got {type(other).__name__}.")
-        check_is_fitted(other)
-        if not _same_feature_space(self.encoder_, other.encoder_):
+        others = other._fitted_model()
+        self._check_same_features(other)
+        with np.errstate(over="ignore"):  # the check of the sums says so, too
+            statistics = model.folded().statistics + others.folded().statistics
+        return self._replace(model, model.replaced(statistics, model.choice or others.choice))
+
+    def _check_same_features(self, other):
+        if not _same_encoder(self.encoder_, other.encoder_):
             raise ValueError(
                 "The two classifiers cannot be merged: their encoders make different features "
                 f"({self.encoder_!r} and {other.encoder_!r}, as fitted)."
             )
-        return self._merge(other)
-
-    def _merge(self, other):
         names, other_names = (getattr(c, "feature_names_in_", None) for c in (self, other))
         if names is not None and other_names is not None and not np.array_equal(names, other_names):
             raise ValueError("The two classifiers cannot be merged: feature names should match.")
-        with np.errstate(over="ignore"):
-            statistics = self._sums() + other._sums()
-        _check_finite(statistics.joint_gram.diagonal())
-        choice = self._choice_by_folds or other._choice_by_folds
-        vars(self).update(statistics_=statistics, _choice_by_folds=choice, _solutions={})
-        return self
 
     def forget(self, X, y, sample_weight=None):
         """Take samples out, as if they had never been learned.
@@ -317,19 +316,16 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         >>> classifier.classes_
         array([0, 1, 2, 3, 4])
         """
-        check_is_fitted(self)
-        X, y, sample_weight, kept = self._check_samples(X, y, sample_weight, reset=False)
-        old = new = self._sums()
-        unknown = np.setdiff1d(union_of_labels(old.classes, y), old.classes)
+        model = self._fitted_model()
+        batch = self._check_batch(X, y, sample_weight)
+        old = model.folded().statistics
+        unknown = np.setdiff1d(union_of_labels(old.classes, batch.y), old.classes)
         if len(unknown):
             raise ValueError(
                 f"Label {unknown.tolist()[0]!r} was never learned and cannot be forgotten."
             )
-        for rows, features in self._features(self.encoder_, X, old.n_features, kept):
-            weight = None if sample_weight is None else sample_weight[rows]
-            new = new.add_samples(features, y[rows], weight, overwrite=new is not old, sign=-1.0)
-        vars(self).update(statistics_=without_samples(old, new), _solutions={})
-        return self
+        new = old.add_batches(batch.encoded(model.encoder, old.n_features), sign=-1.0)
+        return self._replace(model, model.replaced(without_samples(old, new)))
 
     def save(self, path):
         """Write everything to one file, without pickle.
@@ -365,13 +361,13 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         >>> again.predict([[0.0, 2.0]])
         array(['no'], dtype='<U3')
         """
-        check_is_fitted(self)
-        choice = self._choice_by_folds
+        model = self._fitted_model()
+        choice = model.choice
         names = ("n_features_in_", "feature_names_in_", "encoder_")
         fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
         fitted["choice_by_folds"] = choice and [choice.ridge, choice.n_features, choice.scores]
-        model = {"parameters": self.get_params(deep=False), "fitted": fitted}
-        save_model(path, self._sums(), model)
+        content = {"parameters": self.get_params(deep=False), "fitted": fitted}
+        save_model(path, model.folded().statistics, content)
 
     @classmethod
     def load(cls, path):
@@ -395,9 +391,9 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         OSError
             For a file that cannot be opened.
         """
-        statistics, model = load_model(path)
+        statistics, content = load_model(path)
         with one_clear_error(path):
-            classifier, fitted = cls(**model["parameters"]), model["fitted"]
+            classifier, fitted = cls(**content["parameters"]), content["fitted"]
             classifier._validate_params()
             encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
             if encoder is not None and not hasattr(encoder, "transform"):
@@ -408,12 +404,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             for name in ("n_features_in_", "feature_names_in_"):
                 if name in fitted:
                     setattr(classifier, name, fitted[name])
-            vars(classifier).update(
-                encoder_=encoder,
-                statistics_=statistics,
-                _choice_by_folds=choice,
-                _solutions={},
-            )
+            classifier._model = Model(encoder, statistics, choice=choice)
         return classifier
 
     def decision_function(self, X):
@@ -431,21 +422,20 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             the score of the first. Classes without samples have the lowest float, as in
             :func:`~sklearn.model_selection.cross_val_predict`.
         """
-        check_is_fitted(self)
-        X = self._check_X(X, reset=False)
-        scores = self._scores(X, self._solution())
+        model, solution = self._solved()
+        scores = self._scores(X, model, solution)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def _scores(self, X, solution):
+    def _scores(self, X, model, solution):
         coef, seen = solution.coef, solution.seen
-        scores = np.full((_num_samples(X), len(coef)), np.finfo(np.float64).min)
-        for rows, features in self._leading_features(X, solution):
-            scores[rows, seen] = features @ coef[seen].T
-        return scores
+        rows = self._leading(X, model, solution)
+        return np.concatenate([ridge_scores(features, coef, seen) for features in rows])
 
-    def _leading_features(self, X, solution):
-        for rows, features in self._features(self.encoder_, X, self.statistics_.n_features):
-            yield rows, features[:, : solution.coef.shape[1]].astype(np.float64, copy=False)
+    def _leading(self, X, model, solution):
+        """Features in use of X, chunk by chunk, in float64."""
+        X = self._check_X(X, model.encoder, reset=False)
+        for _, features in encoded(X, model.encoder, model.statistics.n_features):
+            yield features[:, : solution.coef.shape[1]].astype(np.float64, copy=False)
 
     def predict(self, X):
         """Labels of largest score.
@@ -460,10 +450,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
             Labels that were seen in training.
         """
-        check_is_fitted(self)
-        solution = self._solution()
-        scores = self._scores(self._check_X(X, reset=False), solution)
-        return solution.classes[scores.argmax(axis=1)]
+        model, solution = self._solved()
+        return model.statistics.classes[self._scores(X, model, solution).argmax(axis=1)]
 
     def predict_proba(self, X):
         """Probabilities of the classes, of which `predict` gives the largest.
@@ -497,13 +485,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         that suits the data: one fixed far too low makes s, and doubts, too small. For
         samples like nothing seen, probabilities mean nothing: see `score_samples`.
         """
-        check_is_fitted(self)
-        solution = self._solution()
-        scores = self._scores(self._check_X(X, reset=False), solution)
+        model, solution = self._solved()
+        scores, seen = self._scores(X, model, solution), solution.seen
         probabilities = np.zeros_like(scores)
-        probabilities[:, solution.seen] = label_probabilities(
-            scores[:, solution.seen], solution.noise_variance
-        )
+        probabilities[:, seen] = label_probabilities(scores[:, seen], solution.noise_variance)
         return probabilities
 
     def score_samples(self, X):
@@ -554,50 +539,50 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         >>> round(float(flagged.mean()), 1)
         0.7
         """
-        check_is_fitted(self)
-        X = self._check_X(X, reset=False)
-        solution = self._solution()
-        factor = self._factor(solution)
-        scores = np.empty(_num_samples(X))
-        for rows, features in self._leading_features(X, solution):
-            whitened = factor.whiten(features)
-            scores[rows] = cosine_similarity(whitened, factor.forward.T).max(axis=1)
-        return np.clip(scores, -1, 1)
-
-    def _factor(self, solution):
-        if solution not in _FACTORS:
-            n_features = solution.coef.shape[1]
-            _FACTORS[solution] = RidgeFactor(self._sums(), solution.ridge, n_features)
-        return _FACTORS[solution]
+        model, solution = self._solved()
+        factor, seen = model.solved_factor(solution), solution.seen
+        coef = solution.coef[seen]
+        norms = np.einsum("ij,ij->i", coef, model.class_sum[seen, : coef.shape[1]])
+        scores = [
+            familiarity(rows @ coef.T, factor.leverage(rows), norms)
+            for rows in self._leading(X, model, solution)
+        ]
+        return np.concatenate(scores)
 
     @property
     def classes_(self):
-        check_is_fitted(self)
-        return self.statistics_.classes
+        return self._fitted_model().statistics.classes
+
+    @property
+    def statistics_(self):
+        return self._fitted_model().folded().statistics
+
+    @property
+    def encoder_(self):
+        return self._fitted_model().encoder
 
     @property
     def ridge_(self):
-        return self._solution().ridge
+        return self._solved()[1].ridge
 
     @property
     def n_layers_(self):
-        return self._solution().n_layers
+        return self._solved()[1].n_layers
 
     @property
     def coef_(self):
-        return self._solution().coef
+        return self._solved()[1].coef
 
     @property
     def log_evidence_(self):
-        return self._solution().log_evidence
+        return self._solved()[1].log_evidence
 
     @property
     def ridge_scores_(self):
-        return self._solution().scores
+        return self._solved()[1].scores
 
-    def __getstate__(self):
-        with _lock_of(self):
-            return super().__getstate__()
+    def __sklearn_is_fitted__(self):
+        return self._model is not None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -608,359 +593,135 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             tags.input_tags = get_tags(self.encoder).input_tags
         return tags
 
-    def _learn(self, X, y, declared, sample_weight, reset):
+    def _get_fitted_attr_html(self, doc_link=""):
+        """scikit-learn's table of fitted attributes, of those that cost nothing to look at."""
+        names = ["classes_", "encoder_", "n_features_in_", "feature_names_in_"]
+        if self._settings() in self._model.memo.solutions:
+            names += ["coef_", "ridge_", "n_layers_", "log_evidence_"]
+        looked_at = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return BaseEstimator._get_fitted_attr_html(SimpleNamespace(**looked_at), doc_link)
+
+    def _settings(self):
+        """The checked parameters that a solution depends on."""
         self._validate_params()
-        self._candidates()
-        X, y, sample_weight, kept = self._check_samples(X, y, sample_weight, reset)
-        encoder = self._fit_encoder(X, y) if reset else self.encoder_
-        classes = union_of_labels([] if reset else self.classes_, declared, y)
-        by_folds = self.ridge == "auto" and self.cv is not None
+        ridges, by_folds = check_candidates(self.ridges), self.cv is not None
+        return Settings(self.n_layers, self.ridge, ridges, by_folds and self.ridge == "auto")
 
-        if (
-            not (reset or by_folds)
-            and len(y) <= IN_PLACE_ROWS
-            and np.array_equal(classes, self.classes_)
-            and _is_sole_holder_of_sums(self)
-        ):
-            [(_, features)] = self._features(encoder, X, self.statistics_.n_features, kept)
-            with _lock_of(self):
-                if _is_sole_holder_of_sums(self):  # still: other threads may look
-                    self._solutions = {}
-                    _add_in_place(self.statistics_, features, y, sample_weight)
-                    return
+    def _fitted_model(self):
+        model = self._model
+        if model is None:
+            check_is_fitted(self)
+        return model
 
-        held = None if reset else self.statistics_
-        new = old = held and held.with_classes(classes)
-        batch = []
-        for rows, features in self._features(encoder, X, old and old.n_features, kept):
-            if new is None:
-                new = old = ClassStatistics.zeros(classes, features.shape[1], self.dtype)
-            weight = None if sample_weight is None else sample_weight[rows]
-            untouched = old if by_folds else held
-            new = new.add_samples(features, y[rows], weight, overwrite=new is not untouched)
-            if by_folds:
-                batch.append(features)
-        _check_finite(new.joint_gram.diagonal())
-        choice = None if reset else self._choice_by_folds
-        if by_folds:
-            batch = np.concatenate(batch).astype(np.float64, copy=False)
-            choice = self._choose_by_folds(encoder, old, batch, y, sample_weight, kept) or choice
-        vars(self).update(
-            encoder_=encoder,
-            statistics_=new,
-            _choice_by_folds=choice,
-            _solutions={},
-        )
+    def _solved(self):
+        """The model, read once, and its solution under the parameters of now."""
+        model = self._fitted_model()
+        return model, solution_of(model, self._settings())
 
-    def _check_X(self, X, reset):
-        if (self.encoder if reset else self.encoder_) is None:
-            return validate_data(self, X, reset=reset)
-        if getattr(X, "ndim", 0) == 3:  # chunks of 3 rows must not look like one image
-            X = list(X)
-        if issparse(X):
-            X = X.tocsr()  # has rows to slice; whether it is welcome the encoder knows
-        if not hasattr(X, "__getitem__") and hasattr(X, "__array__"):
-            X = np.asarray(X)
-        if not hasattr(X, "__getitem__") or isinstance(X, (str, bytes)) or type(X) is dict:
-            raise ValueError(f"X must be a collection of samples, got {type(X).__name__}.")
-        if _num_samples(X) == 0:
-            raise ValueError("Found array with 0 sample(s): X is empty.")
-        return X
+    def _begin(self, X, y, declared, sample_weight):
+        """Learn on a fresh estimator, and become it."""
+        before, fresh = self._model, copy(self)
+        for name in ("_model", "n_features_in_", "feature_names_in_"):
+            fresh.__dict__.pop(name, None)
+        settings = fresh._settings()
+        batch = fresh._check_batch(X, y, sample_weight, reset=True)
+        encoder = fresh._fit_encoder(batch)
+        batches = batch.encoded(encoder)
+        first = next(batches)
+        classes = union_of_labels(declared, batch.y)
+        empty = Model.empty(encoder, classes, first[0].shape[1], self.dtype)
+        batches = chain([first], batches)
+        if settings.by_folds:
+            fresh._model = fresh._learned_by_folds(empty, classes, batch, batches)
+        else:
+            fresh._model = empty.learned(classes, batches)
+        check_ridge(fresh._model, settings)
+        return self._replace(before, fresh._model, fresh.__dict__)
 
-    def _check_samples(self, X, y, sample_weight, reset):
-        """Validated rows of positive weight, and a mask of where in X they stand."""
+    def _replace(self, old, new, state=None):
+        """Take over a new model, or a whole new state, unless `old` is no longer the model."""
+        # Python switches threads at calls and loops: not between comparing and assigning.
+        if self._model is not old:
+            raise RuntimeError(
+                "Another thread has taught this classifier in the meantime: the samples of this "
+                "call were not learned. Let one thread learn at a time, or each a copy, and merge."
+            )
+        elif state is None:
+            self._model = new
+        else:
+            self.__dict__ = state
+        return self
+
+    def _learned_by_folds(self, model, classes, batch, batches):
+        """The model that has seen a batch, and a choice made on its folds."""
+        old = model.folded().statistics.with_classes(classes)
+        X = np.concatenate([features for features, _, _ in batches]).astype(np.float64, copy=False)
+        y, weight = batch.y, batch.sample_weight
+        new, choice = old.add_samples(X, y, weight), None
+        columns = leading_columns(self.n_layers, model.layer_ends)
+        if splits := check_folds(self.cv, X, y, batch.kept):
+            ridges = check_candidates(self.ridges)
+            choice = choose_by_folds(old, X, y, weight, splits, columns, ridges)
+        return model.replaced(new, choice)
+
+    def _with_encoder(self, encoder):
+        """A shallow copy whose model has another fitted encoder, of the same features."""
+        other = copy(self)
+        other._model = replace(self._model, encoder=encoder, memo=Memo())
+        return other
+
+    def _check_batch(self, X, y, sample_weight=None, reset=False):
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the "
                 "target y is None."
             )
-        X = self._check_X(X, reset)
-        y = _check_labels(y)
+        X = self._check_X(X, self.encoder if reset else self.encoder_, reset)
+        y = check_labels(y)
         check_consistent_length(X, y)
-        kept = np.ones(len(y), dtype=bool)
-        if sample_weight is not None:
-            if not np.isscalar(sample_weight):
-                sample_weight = np.asarray(sample_weight)
-            if np.size(sample_weight) and not np.any(sample_weight):
-                raise ValueError(
-                    "sample_weight is zero for every sample: there is nothing to learn."
-                )
-            sample_weight = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-            if not sample_weight.all():
-                kept = sample_weight > 0
-                X = _safe_indexing(X, np.flatnonzero(kept))
-                y, sample_weight = y[kept], sample_weight[kept]
-        return X, y, sample_weight, kept
+        return Batch.of(X, y, sample_weight)
 
-    def _fit_encoder(self, X, y):
+    def _check_X(self, X, encoder, reset):
+        return validate_data(self, X, reset=reset) if encoder is None else check_collection(X)
+
+    def _fit_encoder(self, batch):
         if self.encoder is None:
+            check_n_layers(self.n_layers, 1)
             return None
-        for name in ("n_features_in_", "feature_names_in_"):  # of an earlier fit
-            vars(self).pop(name, None)
-        if isinstance(self.encoder, str):
-            from .encoders import ImageEncoder
-
-            layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, Integral) else {}
-            encoder = ImageEncoder(self.encoder, **layers)
-        else:
-            encoder = clone(self.encoder)
-        encoder.fit(X, y)
+        encoder = self._new_encoder().fit(batch.X, batch.y)
+        check_n_layers(self.n_layers, len(getattr(encoder, "layer_sizes_", None) or [None]))
         if hasattr(encoder, "n_features_in_"):
             self.n_features_in_ = encoder.n_features_in_
         return encoder
 
-    def _features(self, encoder, X, n_features, kept=None):
-        """Yield (rows, features) chunk by chunk."""
-        for rows in gen_batches(_num_samples(X), CHUNK_ROWS):
-            features = _safe_indexing(X, rows)
-            if encoder is not None:
-                try:
-                    features = encoder.transform(features)
-                except Exception as error:
-                    if hasattr(error, "position"):  # of an image, within this chunk
-                        position = error.position + rows.start
-                        if kept is not None:
-                            position = int(np.flatnonzero(kept)[position])
-                        error.position = position
-                    raise
-                features = check_array(features, input_name="the encoder's output")
-                n_samples = min(rows.stop, _num_samples(X)) - rows.start
-                if len(features) != n_samples:
-                    raise ValueError(
-                        f"The encoder made {len(features)} row(s) of {n_samples} sample(s): X "
-                        "must be a collection; one image is [image]."
-                    )
-                if n_features not in (None, features.shape[1]):
-                    raise ValueError(
-                        f"X has {features.shape[1]} features behind the encoder, but "
-                        f"{type(self).__name__} is expecting {n_features} features as input."
-                    )
-            yield rows, features
+    def _new_encoder(self):
+        if not isinstance(self.encoder, str):
+            return clone(self.encoder)
+        from .encoders import ImageEncoder
 
-    def _column_counts(self, encoder, n_features):
-        """Numbers of leading columns to choose from; and those of 1, 2, ... layers."""
-        ends = np.cumsum(getattr(encoder, "layer_sizes_", None) or [n_features]).tolist()
-        if self.n_layers == "auto":
-            return ends, ends
-        if self.n_layers is not None and self.n_layers > len(ends):
-            raise ValueError(
-                f"n_layers={self.n_layers}, but the features come in {len(ends)} "
-                "layer(s); lower it, or give an encoder with more layers."
-            )
-        return [ends[-1 if self.n_layers is None else self.n_layers - 1]], ends
-
-    def _choose_by_folds(self, encoder, old, X, y, sample_weight, kept):
-        """The choice on this batch; None where it is too small for two folds."""
-        splits = self._splits(X, y, kept)
-        if not splits:
-            return None
-        ridges = self._candidates()
-        if ridges is None:
-            squares = np.einsum("ij,ij->i", X, X, dtype=np.float64)
-            trace = np.dot(squares, np.ones(len(y)) if sample_weight is None else sample_weight)
-            trace += old.joint_gram.diagonal()[: X.shape[1]].sum()
-            ridges = (trace / X.shape[1] or 1.0) * np.logspace(2, -8, 21)
-        columns, _ = self._column_counts(encoder, X.shape[1])
-        return choose_by_folds(old, X, y, sample_weight, splits, columns, ridges)
-
-    def _splits(self, X, y, kept):
-        """Index arrays (train, test) of the rows of positive weight."""
-        cv = self.cv
-        if hasattr(cv, "__next__"):
-            raise ValueError("cv is an iterator, which serves one call only: give a list.")
-        _, y, counts = np.unique(y, return_inverse=True, return_counts=True)
-        if isinstance(cv, Integral):
-            cv = min(cv, counts.max())
-            if cv < 2:
-                return []
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The least populated class")
-            splits = list(check_cv(cv, y, classifier=True).split(X, y))
-        if isinstance(cv, Integral) or hasattr(cv, "split"):
-            return splits
-        # index arrays given by the caller count the rows of weight zero, too
-        place = np.where(kept, np.cumsum(kept) - 1, -1)
-
-        def rows_of(part):
-            rows = place[np.asarray(part) if len(part) else []]
-            return rows[rows >= 0]
-
-        try:
-            splits = [tuple(map(rows_of, split)) for split in splits]
-        except IndexError as error:
-            raise ValueError(f"cv does not suit a call of {len(kept)} samples: {error}.") from error
-        if not all(len(part) for split in splits for part in split):
-            raise ValueError("cv leaves a fold without training or without test rows in this call.")
-        return splits
-
-    def _candidates(self):
-        """The given ridges, checked; None for a continuous search."""
-        if self.ridges is None:
-            return None
-        try:
-            ridges = np.asarray(self.ridges, dtype=np.float64)
-        except (TypeError, ValueError):
-            ridges = np.empty(0)
-        if ridges.ndim != 1 or not ridges.size or not (np.isfinite(ridges) & (ridges >= 0)).all():
-            raise ValueError(
-                f"ridges must be numbers, finite and not negative, got {self.ridges!r}."
-            )
-        return tuple(ridges.tolist())
-
-    def _solution(self):
-        check_is_fitted(self)
-        self._validate_params()
-        key = (self.ridge, self.n_layers, self._candidates(), self.cv is None)
-        solutions = self._solutions  # a later partial_fit brings a dict of its own
-        if key not in solutions:
-            solutions[key] = self._solve()
-        return solutions[key]
-
-    def _sums(self):
-        """The sums, which no thread changes as long as the caller holds them."""
-        with _lock_of(self):
-            return self.statistics_
-
-    def _solve(self):
-        statistics = self._sums()
-        columns, ends = self._column_counts(self.encoder_, statistics.n_features)
-        choice = self._choice_by_folds if self.cv is not None else None
-        if self.ridge != "auto":
-            choice = choose_by_evidence(statistics, columns, [self.ridge])
-        elif choice is None:
-            choice = choose_by_evidence(statistics, columns, self._candidates())
-        elif choice.n_features not in columns:  # n_layers has changed since the folds
-            choice = choose_by_evidence(statistics, columns, [choice.ridge])
-        factor = choice.factor or RidgeFactor(statistics, choice.ridge, choice.n_features)
-        return _Solution(
-            ridge=choice.ridge,
-            n_layers=ends.index(choice.n_features) + 1,
-            coef=factor.coef(choice.n_features),
-            classes=statistics.classes,
-            seen=statistics.class_count > 0,
-            log_evidence=float(factor.log_evidence(choice.n_features)),
-            noise_variance=float(factor.noise_variance(choice.n_features)),
-            scores=np.array(
-                [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores],
-                dtype=[("n_layers", int), ("ridge", float), ("score", float)],
-            ),
-            by_folds=choice is self._choice_by_folds,
-        )
+        layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, Integral) else {}
+        return ImageEncoder(self.encoder, **layers)
 
 
-def _check_labels(y, name="y"):
-    """1-D array of integers, booleans, whole floats or strings.
-
-    Unlike check_classification_targets, it does not warn of many classes in few samples.
-    """
-    exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)  # pandas' nullable numbers
-    if exact is not None and exact != object and not y.isna().any():
-        y = y.to_numpy(dtype=exact)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind in "OT":
-        y = np.array(y, dtype=object)
-        if all(isinstance(label, (bool, np.bool_, Real)) for label in y):
-            y = np.array(y.tolist())
-        elif not all(isinstance(label, str) for label in y):
-            odd = next(i for i, label in enumerate(y) if not isinstance(label, str))
-            raise ValueError(
-                f"{name} holds {y[odd]!r} at position {odd}; labels are all numbers or all strings."
-            )
-    if y.dtype.kind not in "biufUSO":
-        raise ValueError(f"Unknown label type: {y.dtype}; {name} holds integers or strings.")
-    if y.dtype.kind == "f":
-        if not np.isfinite(y).all():
-            raise ValueError(f"Input {name} contains NaN or infinity.")
-        if (y != np.floor(y)).any():
-            raise ValueError(
-                f"Unknown label type: continuous. {name} holds {y[y != np.floor(y)][0]}; labels "
-                "are integers or strings."
-            )
-    return y
-
-
-@dataclass(frozen=True, eq=False)
-class _Solution:
-    ridge: float
-    n_layers: int
-    coef: np.ndarray
-    classes: np.ndarray
-    seen: np.ndarray
-    log_evidence: float
-    noise_variance: float
-    scores: np.ndarray
-    by_folds: bool
-
-
-_LOCKS = WeakKeyDictionary()  # of classifiers; a lock is never pickled
-if hasattr(os, "register_at_fork"):  # a thread that held one then is not in the child
-    os.register_at_fork(after_in_child=_LOCKS.clear)
-
-
-def _lock_of(estimator):
-    """Held while sums change in place, and to take hold of sums."""
-    return _LOCKS.setdefault(estimator, RLock())
-
-
-_FACTORS = WeakKeyDictionary()  # of the solutions in use; as large as the sums, so never pickled
-
-
-@contextmanager
-def _restored_on_failure(estimator):
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def _is_sole_holder_of_sums(estimator):
-    """Whether no one else would notice the sums change in place."""
-    return (
-        sys.getrefcount(estimator.statistics_) <= _REFERENCES_OF_SOLE_HOLDER
-        and sys.getrefcount(estimator.statistics_.joint_gram) <= _REFERENCES_OF_SOLE_HOLDER
-        and estimator.statistics_.joint_gram.flags.writeable
-    )
-
-
-def _add_in_place(statistics, X, y, sample_weight):
-    """Add a few rows; take them out again when an interrupt comes after the update."""
-    squares = np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    weight = np.ones(len(y)) if sample_weight is None else sample_weight
-    with np.errstate(over="ignore"):
-        most = statistics.joint_gram.diagonal().max() + squares @ weight + weight.sum()
-        most = most.astype(statistics.joint_gram.dtype)
-    _check_finite(most)
-    before = statistics.class_count.sum()
-    try:
-        statistics.add_samples(X, y, sample_weight, overwrite=True)
-    except BaseException:
-        if statistics.class_count.sum() != before:
-            statistics.add_samples(X, y, sample_weight, overwrite=True, sign=-1.0)
-        raise
-
-
-def _same_feature_space(encoder, other):
+def _same_encoder(encoder, other):
+    """Whether two fitted encoders make the same features."""
     if encoder is other:
         return True
     if type(encoder) is not type(other):
         return False
     if hasattr(encoder, "fingerprint"):
         return encoder.fingerprint() == other.fingerprint()
-    return joblib.hash(encoder) == joblib.hash(other)
+    try:
+        return joblib.hash(encoder) == joblib.hash(other)
+    except (AttributeError, PicklingError, TypeError):  # a function without a name to be found
+        return _hash_by_value(encoder) == _hash_by_value(other)
 
 
-def _check_finite(squares):
-    if not float(np.max(squares)) < 1e300:  # room for solving; true for NaN
+def _hash_by_value(encoder):
+    try:
+        return joblib.hash(joblib.wrap_non_picklable_objects(encoder))
+    except Exception as error:
         raise ValueError(
-            "The features or sample weights are too large: sums of their squares overflow; "
-            "rescale them."
-        )
-
-
-_HOLDER = SimpleNamespace(held=object())
-_REFERENCES_OF_SOLE_HOLDER = sys.getrefcount(_HOLDER.held)
+            f"The encoders cannot be compared: {encoder!r} cannot be pickled ({error}). Give both "
+            "classifiers one and the same encoder, or one with a method `fingerprint`."
+        ) from error

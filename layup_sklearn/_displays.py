@@ -250,7 +250,7 @@ class RidgePathDisplay:
         display : RidgePathDisplay
             Drawn.
         """
-        by_folds = estimator._solution().by_folds
+        by_folds = estimator._solved()[1].by_folds
         return cls(
             estimator.ridge_scores_,
             ridge=estimator.ridge_,
@@ -402,10 +402,7 @@ def _copy_that_embeds_once(estimator):
     from .encoders._frozen_encoder import with_memory
 
     check_is_fitted(estimator)
-    estimator = copy.copy(estimator)
-    estimator._solutions = {}
-    estimator.encoder_ = with_memory(copy.copy(estimator.encoder_))
-    return estimator
+    return estimator._with_encoder(with_memory(copy.copy(estimator.encoder_)))
 
 
 def _axes(ax):

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ._classifier import LayUPClassifier
-from ._persistence import pack_sums, unpack_sums
+from ._solution import check_ridge
 
 
 def parallel_fit(classifier, shards, n_jobs=None):
@@ -71,41 +71,37 @@ def parallel_fit(classifier, shards, n_jobs=None):
     first = next(shards, None)
     if first is None:
         raise ValueError("shards is empty: there is nothing to learn.")
-    is_fitted = hasattr(classifier, "statistics_")
-    encoder = classifier.encoder_ if is_fitted else _fit_encoder(clone(classifier), first)
+    before = classifier._model
+    encoder = before.encoder if before else _fit_encoder(clone(classifier), first)
     frozen = None if encoder is None else FrozenEstimator(encoder)
-    worker = clone(classifier).set_params(encoder=frozen, n_layers=None, ridge=1.0, cv=None)
-    total = copy(classifier) if is_fitted else None
+    worker = LayUPClassifier(frozen, dtype=classifier.dtype)
+    total = copy(classifier) if before else None
     tasks = (
         delayed(_fit_shard)(worker, position, shard)
         for position, shard in enumerate(chain([first], shards))
     )
-    for position, part, sums in _as_completed(n_jobs)(tasks):
+    for position, part in _as_completed(n_jobs)(tasks):
         with _named_shard(position):
-            part.statistics_ = unpack_sums(**sums)
-            total = part if total is None else total._merge(part)
+            part = part._with_encoder(encoder)
+            total = part if total is None else total.merge(part)
+    if before is None:
+        check_ridge(total._model, classifier._settings())
     parameters = classifier.get_params(deep=False)
-    fitted = {name: value for name, value in vars(total).items() if name not in parameters}
-    vars(classifier).update({**fitted, "encoder_": encoder})
-    return classifier
+    return classifier._replace(before, total._model, {**vars(total), **parameters})
 
 
 def _fit_encoder(classifier, shard):
     if classifier.encoder is None:
         return None
     with _named_shard(0):
-        X, y, *sample_weight = _read(shard)
-        X, y, _, _ = classifier._check_samples(X, y, *sample_weight or [None], reset=True)
-        return classifier._fit_encoder(X, y)
+        return classifier._fit_encoder(classifier._check_batch(*_read(shard), reset=True))
 
 
 def _fit_shard(worker, position, shard):
-    """What a worker sends back: a classifier without encoder, and its sums."""
+    """What a worker sends back: a classifier of the shard, without its encoder."""
     with _named_shard(position):
         part = clone(worker).fit(*_read(shard))
-        sums = {"classes": part.classes_, **pack_sums(part.statistics_)}
-    part.encoder = part.encoder_ = part.statistics_ = None
-    return position, part, sums
+    return position, part.set_params(encoder=None)._with_encoder(None)
 
 
 def _read(shard):

@@ -2,14 +2,14 @@
 
 The file is in the safetensors format: any reader of it finds
 
-- ``gram_lower``, the lower triangle of the Gram matrix as 64 blocks of columns (`blocks` says
-  how); ``class_sum`` (n_classes, n_features); ``class_count`` (n_classes,); arrays among the
+- ``gram_packed``, the lower triangle of the Gram matrix column by column (LAPACK's packed
+  format); ``class_sum`` (n_classes, n_features); ``class_count`` (n_classes,); arrays among the
   parameters and the fitted attributes of an encoder;
 - as metadata ``format`` ("layup_sklearn"), ``format_version``, ``package_version``, and in
   JSON ``labels`` and ``model`` (parameters and small fitted attributes).
 
 A change of this layout that old versions cannot read raises FORMAT_VERSION; files of all
-earlier versions stay readable.
+earlier versions stay readable. Format 1 had the triangle as ``gram_lower``, in blocks of columns.
 """
 
 import json
@@ -26,8 +26,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ._statistics import ClassStatistics
+from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _STORED_TYPES = ("bool", *(f"{kind}{size}" for kind in ("int", "uint") for size in (8, 16, 32, 64)))
 _STORED_TYPES += ("float16", "float32", "float64")
 
@@ -58,7 +59,11 @@ def save_model(path, statistics, model):
         "labels": json.dumps(_to_json(statistics.classes, "labels", None)),
         "model": json.dumps(_to_json(model, "", arrays)),
     }
-    arrays.update(pack_sums(statistics))
+    arrays.update(
+        gram_packed=pack(statistics.gram),
+        class_sum=statistics.class_sum,
+        class_count=statistics.class_count,
+    )
     with _put_in_place(path) as temporary:
         try:
             save_file(arrays, temporary, metadata)
@@ -117,26 +122,34 @@ def one_clear_error(path):
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error}") from error
 
 
-def blocks(size):
-    """Where the columns of a lower triangle lie in the file.
+def _read_statistics(file, metadata):
+    classes = _from_json(json.loads(metadata["labels"]), file)
+    class_sum, count = file.get_tensor("class_sum"), file.get_tensor("class_count")
+    n_classes, d = class_sum.shape
+    read, name, size = _LAYOUTS[int(metadata["format_version"])]
+    if (
+        not classes.shape == count.shape == (n_classes,)
+        or not class_sum.size
+        or file.get_slice(name).get_shape() != [size(d)]
+        or class_sum.dtype not in (np.float32, np.float64)
+        or not (np.isfinite(class_sum).all() and np.isfinite(count).all() and (count >= 0).all())
+        or not np.array_equal(np.unique(classes), classes)
+    ):
+        raise ValueError("its arrays are not the sums of a model.")
+    gram = read(file, d)
+    return ClassStatistics(classes, read_only(gram), read_only(class_sum), count.astype(float))
 
-    Parameters
-    ----------
-    size : int
-        Rows and columns of the matrix.
 
-    Yields
-    ------
-    rows, columns : slice
-        A block: some columns, from the diagonal entry of the first one down.
-    part : slice
-        Of the array in the file, which holds the block column by column.
+def _read_packed(file, d):
+    return unpack(file.get_tensor("gram_packed"), d)
 
-    Notes
-    -----
-    64 blocks of equal width (fewer when `size` is small) are few enough to be copied at the
-    speed of memory, and take 1.6 % more room than the bare triangle: the zeros above the
-    diagonal of each block.
+
+def _blocks(size):
+    """Where the columns of a lower triangle lie in a file of format 1.
+
+    Yields (rows, columns, part): a block of some columns, from the diagonal entry of the first
+    one down, and the slice of the array in the file, which holds it column by column. There
+    are 64 blocks of equal width, fewer when `size` is small.
     """
     width, start = -(-size // 64), 0
     for first in range(0, size, width):
@@ -146,74 +159,21 @@ def blocks(size):
         start = stop
 
 
-def packed_size(size):
-    """Length of the array that holds the blocks of a lower triangle."""
-    return list(blocks(size))[-1][-1].stop
-
-
-def pack_sums(statistics):
-    """The sums as three arrays that take half the memory.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-
-    Returns
-    -------
-    arrays : dict
-        ``gram_lower``, ``class_sum`` and ``class_count``.
-    """
-    d, joint_gram = statistics.n_features, statistics.joint_gram
-    gram_lower = np.empty(packed_size(d), joint_gram.dtype)
-    for rows, columns, part in blocks(d):
-        gram_lower[part] = joint_gram[rows, columns].ravel(order="F")
-    return {
-        "gram_lower": gram_lower,
-        "class_sum": statistics.class_sum,
-        "class_count": statistics.class_count,
-    }
-
-
-def unpack_sums(classes, gram_lower, class_sum, class_count):
-    """Undo `pack_sums`.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-    gram_lower : ndarray, or anything of which slices are arrays
-    class_sum : ndarray of shape (n_classes, n_features)
-    class_count : ndarray of shape (n_classes,)
-
-    Returns
-    -------
-    ClassStatistics
-    """
-    d = class_sum.shape[1]
-    statistics = ClassStatistics.zeros(classes, d, class_sum.dtype)
-    joint_gram = statistics.joint_gram
-    for rows, columns, part in blocks(d):
-        block = joint_gram[rows, columns]
-        block[...] = gram_lower[part].reshape(block.shape, order="F")
-    joint_gram[d:, :d] = class_sum
-    np.einsum("ii->i", joint_gram)[d:] = class_count
-    return statistics
-
-
-def _read_statistics(file, metadata):
-    classes = _from_json(json.loads(metadata["labels"]), file)
-    class_sum, count = file.get_tensor("class_sum"), file.get_tensor("class_count")
+def _read_blocks(file, d):
     gram_lower = file.get_slice("gram_lower")  # of a memory map: read block by block
-    n_classes, d = class_sum.shape
-    if (
-        not classes.shape == count.shape == (n_classes,)
-        or not class_sum.size
-        or gram_lower.get_shape() != [packed_size(d)]
-        or class_sum.dtype not in (np.float32, np.float64)
-        or not (np.isfinite(class_sum).all() and np.isfinite(count).all() and (count >= 0).all())
-        or not np.array_equal(np.unique(classes), classes)
-    ):
-        raise ValueError("its arrays are not the sums of a model.")
-    return unpack_sums(classes, gram_lower, class_sum, count)
+    gram = np.zeros((d, d), file.get_tensor("class_sum").dtype, order="F")
+    for rows, columns, part in _blocks(d):
+        block = gram[rows, columns]
+        block[...] = gram_lower[part].reshape(block.shape, order="F")
+    copy_lower_to_upper(gram)
+    return gram
+
+
+# By format version: how the Gram matrix is read, from which array, of which length.
+_LAYOUTS = {
+    1: (_read_blocks, "gram_lower", lambda d: list(_blocks(d))[-1][-1].stop),
+    2: (_read_packed, "gram_packed", lambda d: d * (d + 1) // 2),
+}
 
 
 def _to_json(value, name, arrays):

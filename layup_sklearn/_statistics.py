@@ -1,9 +1,13 @@
 """The sums that LayUP remembers, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
-from scipy.linalg import get_blas_funcs, get_lapack_funcs
+from scipy.linalg import get_blas_funcs
+from scipy.sparse import csr_array
+
+from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 
 CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
 
@@ -32,22 +36,22 @@ def union_of_labels(*labels):
 class ClassStatistics:
     """Gram matrix, class sums and class counts of labelled feature rows.
 
+    Immutable: the arrays are read-only, and writeable ones that it is made of are copied.
+
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted distinct labels.
-    joint_gram : ndarray of shape (n_features + n_classes, n_features + n_classes)
-        Gram matrix of the rows [x, onehot(y)], in Fortran order. Only the lower
-        triangle is kept; the strict upper triangle is zero.
+    gram : ndarray of shape (n_features, n_features)
+        Gram matrix of the rows, symmetric; float64 or float32.
+    class_sum : ndarray of shape (n_classes, n_features)
+        Sum of the rows of each class, of the type of `gram`.
+    class_count : ndarray of shape (n_classes,)
+        Total sample weight of each class, float64; zero for a class that was declared
+        but has no sample yet.
 
     Attributes
     ----------
-    gram : ndarray of shape (n_features, n_features)
-        Symmetric; computed on access.
-    class_sum : ndarray of shape (n_classes, n_features)
-    class_count : ndarray of shape (n_classes,)
-        Total sample weight of each class; zero for a class that was declared but
-        has no sample yet.
     n_features : int
 
     See Also
@@ -57,15 +61,13 @@ class ClassStatistics:
 
     Notes
     -----
-    With one-hot rows Y and sample weights on the diagonal of S, one matrix holds all::
+    With one-hot rows Y and sample weights on the diagonal of S::
 
-        [X, Y]' S [X, Y] = [ X'SX   .    ]     X'SX = gram
-                           [ Y'SX   Y'SY ]     Y'SX = class_sum,  diag(Y'SY) = class_count
+        gram = X'SX (d, d)        class_sum = Y'SX (K, d)        class_count = diag(Y'SY) (K,)
 
-    so that learning samples is one symmetric rank-k update, a new class is one more
-    zero row, and an update is never half done. Records add and subtract like the
-    samples they stand for, in any order and any grouping, up to rounding; the result
-    has the type of the left one.
+    Records add and subtract like the samples they stand for, in any order and any grouping,
+    up to rounding; the result has the type of the left one. A new class is one more row of
+    zeros: the Gram matrix is shared, not copied. Pickles hold one triangle of it.
 
     Examples
     --------
@@ -84,7 +86,16 @@ class ClassStatistics:
     """
 
     classes: np.ndarray
-    joint_gram: np.ndarray
+    gram: np.ndarray
+    class_sum: np.ndarray
+    class_count: np.ndarray
+
+    def __post_init__(self):
+        for field in fields(self):
+            array = np.asarray(getattr(self, field.name))
+            if array.flags.writeable:
+                array = array.copy(order="F" if field.name == "gram" else "C")
+            object.__setattr__(self, field.name, read_only(array))
 
     @classmethod
     def zeros(cls, classes, n_features, dtype=np.float64):
@@ -104,8 +115,9 @@ class ClassStatistics:
         ClassStatistics
             Over `classes`; every sum is zero.
         """
-        size = n_features + len(classes)
-        return cls(np.asarray(classes), np.zeros((size, size), dtype=dtype, order="F"))
+        gram = np.broadcast_to(np.zeros((), dtype), (n_features, n_features))  # takes no memory
+        class_sum = np.zeros((len(classes), n_features), dtype)
+        return cls(classes, gram, read_only(class_sum), np.zeros(len(classes)))
 
     @classmethod
     def from_samples(cls, X, y, sample_weight=None):
@@ -126,27 +138,16 @@ class ClassStatistics:
             Over the labels in `y`, in float64.
         """
         X = np.asarray(X)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-        empty = cls.zeros(union_of_labels(y), X.shape[1])
-        return empty.add_samples(X, y, sample_weight, overwrite=True)
+        return cls.zeros(union_of_labels(y), X.shape[1]).add_samples(X, y, sample_weight)
 
     @property
     def n_features(self):
-        return len(self.joint_gram) - len(self.classes)
+        return len(self.gram)
 
-    @property
-    def gram(self):
-        lower = self.joint_gram[: self.n_features, : self.n_features]
-        return lower + np.tril(lower, -1).T
-
-    @property
-    def class_sum(self):
-        return self.joint_gram[self.n_features :, : self.n_features].copy()
-
-    @property
-    def class_count(self):
-        return self.joint_gram.diagonal()[self.n_features :].copy()
+    @cached_property
+    def squared_norm(self):
+        """Diagonal of `gram`, as float64."""
+        return self.gram.diagonal().astype(np.float64)
 
     def with_classes(self, classes):
         """The same sums over other classes, the new ones with zeros.
@@ -160,33 +161,27 @@ class ClassStatistics:
         Returns
         -------
         ClassStatistics
-            ``self`` when the classes are the same.
+            ``self`` when the classes and their type are the same.
         """
-        if np.array_equal(classes, self.classes):
+        if np.array_equal(classes, self.classes) and classes.dtype == self.classes.dtype:
             return self
-        d = self.n_features
-        other = ClassStatistics.zeros(classes, d, self.joint_gram.dtype)
         common = np.isin(self.classes, classes)
-        rows = d + np.searchsorted(classes, self.classes[common])
-        other.joint_gram[:d, :d] = self.joint_gram[:d, :d]
-        other.joint_gram[rows, :d] = self.joint_gram[d:, :d][common]
-        other.joint_gram[rows, rows] = self.class_count[common]
-        return other
+        rows = np.searchsorted(classes, self.classes[common])
+        class_sum = np.zeros((len(classes), self.n_features), self.class_sum.dtype)
+        class_count = np.zeros(len(classes))
+        class_sum[rows], class_count[rows] = self.class_sum[common], self.class_count[common]
+        return ClassStatistics(classes, self.gram, read_only(class_sum), class_count)
 
-    def add_samples(self, X, y, sample_weight=None, *, overwrite=False, sign=1.0):
+    def add_samples(self, X, y, sample_weight=None, sign=1.0):
         """Statistics with some samples more.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Copied to the type of the sums in chunks.
         y : array-like of shape (n_samples,)
             Labels among ``self.classes``.
-        sample_weight : ndarray of shape (n_samples,), default=None
+        sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None counts every row once.
-        overwrite : bool, default=False
-            Add in place, to the array of this record, which is then returned itself:
-            for the only holder of a record.
         sign : {1.0, -1.0}, default=1.0
             -1.0 subtracts.
 
@@ -195,27 +190,47 @@ class ClassStatistics:
         ClassStatistics
             Over the same classes, of the same type.
         """
-        y = np.asarray(y)
+        weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+        return self.add_batches([(X, np.asarray(y), weight)], sign)
+
+    def add_batches(self, batches, sign=1.0):
+        """Statistics with the samples of some batches more; the sums are copied once.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y, sample_weight)
+            As for `add_samples`, arrays all three. Rows are copied to the type of the sums
+            in chunks of 1,024.
+        sign : {1.0, -1.0}, default=1.0
+            -1.0 subtracts.
+
+        Returns
+        -------
+        ClassStatistics
+            Over the same classes, of the same type.
+        """
+        gram, class_sum = self.gram.copy(order="F"), self.class_sum.copy(order="C")
+        class_count = self.class_count.copy()
+        for X, y, weight in batches:
+            codes = self._codes(X, y)
+            for start in range(0, len(codes), CHUNK_ROWS):
+                chunk = slice(start, start + CHUNK_ROWS)
+                rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
+                with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
+                    _add_squares(gram, rows, weight[chunk], sign)
+                    add_by_class(class_sum, rows, codes[chunk], sign * weight[chunk])
+            class_count += sign * np.bincount(codes, weight, minlength=len(class_count))
+        copy_lower_to_upper(gram)
+        return ClassStatistics(self.classes, *map(read_only, (gram, class_sum, class_count)))
+
+    def _codes(self, X, y):
         if len(X) != len(y):
             raise ValueError(f"X has {len(X)} rows and y {len(y)} labels.")
         codes = np.searchsorted(self.classes, y)
         unknown = self.classes[np.minimum(codes, len(self.classes) - 1)] != y
         if unknown.any():
             raise ValueError(f"Label {y[unknown][0]!r} is not among the classes of the sums.")
-        columns = self.n_features + codes
-        joint_gram = self.joint_gram if overwrite else self.joint_gram.copy(order="F")
-        syrk = get_blas_funcs("syrk", dtype=joint_gram.dtype)
-        for start in range(0, len(columns), CHUNK_ROWS):
-            chunk = slice(start, start + CHUNK_ROWS)
-            ones = columns[chunk]
-            rows = np.zeros((len(ones), len(joint_gram)), dtype=joint_gram.dtype)
-            with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
-                rows[:, : self.n_features] = X[chunk]
-                rows[np.arange(len(ones)), ones] = 1
-                if sample_weight is not None:
-                    rows *= np.sqrt(sample_weight[chunk])[:, np.newaxis]
-            syrk(sign, rows.T, beta=1.0, c=joint_gram, lower=1, overwrite_c=1)
-        return self if overwrite else ClassStatistics(self.classes, joint_gram)
+        return codes
 
     def __add__(self, other):
         return self._combine(other, np.add)
@@ -230,66 +245,32 @@ class ClassStatistics:
                 "cannot be combined: they come from different feature spaces."
             )
         classes = union_of_labels(self.classes, other.classes)
-        left, right = (part.with_classes(classes).joint_gram for part in (self, other))
-        return ClassStatistics(classes, operation(left, right, dtype=left.dtype))
+        left, right = self.with_classes(classes), other.with_classes(classes)
+        names = ("gram", "class_sum", "class_count")
+        pairs = [(getattr(left, name), getattr(right, name)) for name in names]
+        sums = [operation(a, b, dtype=a.dtype) for a, b in pairs]
+        return ClassStatistics(classes, *map(read_only, sums))
+
+    def __getstate__(self):
+        names = ("classes", "class_sum", "class_count")
+        return {"gram": pack(self.gram), **{name: getattr(self, name) for name in names}}
+
+    def __setstate__(self, state):
+        gram = unpack(state["gram"], state["class_sum"].shape[1])
+        for name, array in {**state, "gram": gram}.items():
+            object.__setattr__(self, name, read_only(array))
 
 
-def without_samples(before, after):
-    """What is left of sums when samples were subtracted, if they can have been there.
+def _add_squares(gram, rows, weight, sign):
+    """Add sign * rows' diag(weight) rows to the lower triangle, in place."""
+    if (weight != 1).any():
+        rows = rows * np.sqrt(weight).astype(rows.dtype)[:, np.newaxis]
+    syrk = get_blas_funcs("syrk", dtype=gram.dtype)
+    syrk(sign, rows.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
 
-    Parameters
-    ----------
-    before, after : ClassStatistics
-        Sums over the same classes; the array of `after` is changed.
 
-    Returns
-    -------
-    ClassStatistics
-        `after` without the classes that lost their last sample.
-
-    Raises
-    ------
-    ValueError
-        When `after` are no sums of samples, or of none at all.
-
-    Notes
-    -----
-    Sums of samples of weight >= 0 are a positive semi-definite ``joint_gram``. With D
-    its diagonal before, and t = 1e-8 (1e-2 in single precision) well above the rounding
-    of the sums, this is tested by a Cholesky factorisation of ``after + t D``: every
-    removal of what was learned passes, and what fails cannot have been there. Not every
-    foreign row can be told: from positive definite sums any row of leverage
-    x' G^-1 x < 1 can be taken.
-
-    A count is zero when it is, or when it is no whole number and below sqrt(eps) times
-    what it was: the rounding of fractional weights.
-    """
-    old, new = before.joint_gram.diagonal(), after.joint_gram.diagonal()
-    d, eps, tiny = before.n_features, np.finfo(old.dtype).eps, np.finfo(old.dtype).tiny
-    count = new[d:].copy()
-    count[(np.abs(count) <= np.sqrt(eps) * old[d:]) & (count != np.rint(count))] = 0
-    if (count < 0).any():
-        short = np.argmin(count)
-        raise ValueError(
-            f"Class {before.classes.tolist()[short]!r} has samples of weight {old[d + short]:g}, "
-            f"fewer than the {old[d + short] - new[d + short]:g} to be forgotten."
-        )
-    if not count.any():
-        raise ValueError(
-            "No sample would be left: to forget everything, start anew with sklearn.base.clone."
-        )
-    slack = max(1e5 * eps, 1e-8) * old + tiny
-    possible = (new >= -slack).all()  # false for NaN, too
-    if possible:
-        shifted = np.array(after.joint_gram, dtype=np.float64, order="F")
-        shifted[np.diag_indices(len(new))] += np.where(old > 0, slack, 1)
-        (potrf,) = get_lapack_funcs(("potrf",), (shifted,))
-        possible = potrf(shifted, lower=1, clean=0, overwrite_a=1)[1] == 0
-    if not possible:
-        raise ValueError(
-            "These samples cannot have been learned: without them the Gram matrix would not be "
-            "positive semi-definite. Forget samples with the X, y and sample_weight they had."
-        )
-    diagonal = np.einsum("ii->i", after.joint_gram)
-    diagonal[:d], diagonal[d:] = np.maximum(new[:d], 0), count
-    return after.with_classes(after.classes[(count > 0) | (old[d:] == 0)])
+def add_by_class(class_sum, rows, codes, weight):
+    """Add the weighted rows of each class to its sum, in place."""
+    present, group = np.unique(codes, return_inverse=True)
+    onehot = csr_array((weight.astype(rows.dtype), group, np.arange(len(rows) + 1)))
+    class_sum[present] += onehot.T @ rows

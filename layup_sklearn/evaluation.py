@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import _safe_indexing, check_random_state, gen_batches
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._displays import (
@@ -19,6 +19,7 @@ from ._displays import (
     LayerCountDisplay,
     RidgePathDisplay,
 )
+from ._validation import safe_indexing
 
 __all__ = [
     "AccuracyCurvesDisplay",
@@ -448,13 +449,13 @@ def evaluate_continual(
         for t, (batches, _) in enumerate(tasks):
             start = perf_counter()
             for rows in batches:
-                estimator.partial_fit(_safe_indexing(X_train, rows), y_train[rows], **first)
+                estimator.partial_fit(safe_indexing(X_train, rows), y_train[rows], **first)
                 first = {}
                 progress.update()
             with_memory(getattr(estimator, "encoder_", None))  # where it was given by name
             learned = perf_counter()
             for i, (_, test) in enumerate(tasks[: t + 1]):
-                predicted = estimator.predict(_safe_indexing(X_test, test))
+                predicted = estimator.predict(safe_indexing(X_test, test))
                 matrix[t, i] = np.mean(predicted == y_test[test])
             times[:, t] = learned - start, perf_counter() - learned
             if callback is not None:

@@ -7,10 +7,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from .._validation import Interval, StrOptions
 from ._frozen_encoder import DEFAULT_LAYERS
 from ._image_encoder import ImageEncoder, normalised
 from ._image_reading import as_image_list, read_image

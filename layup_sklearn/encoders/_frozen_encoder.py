@@ -7,8 +7,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import Interval
 
+from .._validation import Interval
 from ._feature_cache import FeatureCache, as_feature_cache
 from ._torch import device_of
 

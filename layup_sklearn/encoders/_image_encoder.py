@@ -3,8 +3,8 @@
 import os
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from .._validation import HasMethods, StrOptions
 from ._decoding import decoded_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder

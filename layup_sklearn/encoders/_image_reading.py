@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from ._sample_error import SampleError, one_column
+from .._sample_error import SampleError
+from ._tables import one_column
 
 CHANNELS = (1, 3, 4)
 _loading = [threading.Lock() for _ in range(16)]

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import joblib
 import numpy as np
 from PIL import Image
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from .._validation import HasMethods, StrOptions
 from ._decoding import decoded_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import POSITIVE, FrozenEncoder

@@ -4,11 +4,12 @@ import os
 from hashlib import blake2b
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from .._sample_error import SampleError
+from .._validation import HasMethods, StrOptions
 from ._feature_cache import FeatureCache
 from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
-from ._sample_error import SampleError, one_column
+from ._tables import one_column
 from ._text_network import (
     begins_with_class_token,
     config_state,

@@ -1,6 +1,26 @@
-"""From ridge scores to probabilities."""
+"""From ridge scores to labels, probabilities and novelty."""
 
 import numpy as np
+
+
+def ridge_scores(X, coef, seen):
+    """Predicted one-hot labels.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float64
+    coef : ndarray of shape (n_classes, n_features)
+    seen : ndarray of shape (n_classes,), bool
+
+    Returns
+    -------
+    scores : ndarray of shape (n_samples, n_classes)
+        X coef'; classes not seen have the lowest float, as in scikit-learn's
+        cross_val_predict.
+    """
+    scores = X @ coef.T
+    scores[:, ~seen] = np.finfo(np.float64).min
+    return scores
 
 
 def label_probabilities(scores, noise_variance):
@@ -32,7 +52,7 @@ def label_probabilities(scores, noise_variance):
     Examples
     --------
     >>> import numpy as np
-    >>> from layup_sklearn._probabilities import label_probabilities
+    >>> from layup_sklearn._readout import label_probabilities
     >>> label_probabilities(np.array([[0.6, 0.2, 0.2]]), noise_variance=0.1).round(2)
     array([[0.83, 0.08, 0.08]])
     """
@@ -42,3 +62,25 @@ def label_probabilities(scores, noise_variance):
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     probabilities[rows, best] = np.nextafter(probabilities[rows, best], 1)
     return probabilities
+
+
+def familiarity(scores, leverage, norms):
+    """Whitened cosine similarity to the nearest class mean.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_seen)
+        Ridge scores x' A^-1 C_c.
+    leverage : ndarray of shape (n_samples,)
+        x' A^-1 x.
+    norms : ndarray of shape (n_seen,)
+        C_c' A^-1 C_c.
+
+    Returns
+    -------
+    familiarity : ndarray of shape (n_samples,)
+        Between -1 and 1; 0 for a row of zeros.
+    """
+    lengths = np.sqrt(np.outer(leverage, norms))
+    cosine = np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > 0)
+    return np.clip(cosine.max(axis=1), -1, 1)

@@ -1,23 +1,4 @@
-"""Which sample is wrong, and why."""
-
-
-class SampleError(ValueError):
-    """A sample that cannot be used.
-
-    Parameters
-    ----------
-    position : int
-        Where in X it stands.
-    reason : str
-    """
-
-    def __init__(self, position, reason):
-        super().__init__(position, reason)
-        self.position = position
-        self.reason = reason
-
-    def __str__(self):
-        return f"X[{self.position}]: {self.reason}"
+"""Columns of tables."""
 
 
 def one_column(table, kind):

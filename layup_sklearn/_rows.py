@@ -1,0 +1,187 @@
+"""Rows on their way into the sums: checked, weighted, encoded chunk by chunk, or waiting."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+
+from ._sample_error import SampleError
+from ._symmetric import read_only
+from ._validation import check_weights, num_samples, safe_indexing
+
+CHUNK_ROWS = 1024  # samples that are encoded at a time
+
+
+def check_collection(X):
+    """Samples for an encoder, as something that has rows to slice.
+
+    Parameters
+    ----------
+    X : list, array, Series, DataFrame or sparse matrix
+
+    Returns
+    -------
+    X : the same, or another view of it
+    """
+    if getattr(X, "ndim", 0) == 3:  # chunks of 3 rows must not look like one image
+        X = list(X)
+    if issparse(X):
+        X = X.tocsr()  # has rows to slice; whether it is welcome the encoder knows
+    if not hasattr(X, "__getitem__") and hasattr(X, "__array__"):
+        X = np.asarray(X)
+    if not hasattr(X, "__getitem__") or isinstance(X, (str, bytes)) or type(X) is dict:
+        raise ValueError(f"X must be a collection of samples, got {type(X).__name__}.")
+    if num_samples(X) == 0:
+        raise ValueError("Found array with 0 sample(s): X is empty.")
+    return X
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The samples of one call that have a positive weight.
+
+    Attributes
+    ----------
+    X : collection of n_kept samples, or ndarray of shape (n_kept, n_features)
+    y : ndarray of shape (n_kept,)
+    sample_weight : ndarray of shape (n_kept,)
+    kept : ndarray of shape (n_samples,), bool
+        Where they stood in what the caller gave.
+    """
+
+    X: object
+    y: np.ndarray
+    sample_weight: np.ndarray
+    kept: np.ndarray
+
+    @classmethod
+    def of(cls, X, y, sample_weight):
+        """Leave out the rows of weight zero.
+
+        Parameters
+        ----------
+        X : collection of n_samples samples
+        y : ndarray of shape (n_samples,)
+        sample_weight : None, number or array-like of shape (n_samples,)
+        """
+        weight = check_weights(sample_weight, y)
+        kept = weight > 0
+        if kept.all():
+            return cls(X, y, weight, kept)
+        return cls(safe_indexing(X, np.flatnonzero(kept)), y[kept], weight[kept], kept)
+
+    def __len__(self):
+        return len(self.y)
+
+    def encoded(self, encoder, n_features=None):
+        """Yield (features, y, sample_weight) of one chunk after the other."""
+        try:
+            for rows, features in encoded(self.X, encoder, n_features):
+                yield features, self.y[rows], self.sample_weight[rows]
+        except SampleError as error:
+            raise error.at(int(np.flatnonzero(self.kept)[error.position])) from error.__cause__
+
+
+def encoded(X, encoder, n_features=None):
+    """Samples through the encoder, chunk by chunk.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), or collection of samples
+    encoder : None or fitted transformer
+        None: X holds features.
+    n_features : int, default=None
+        Number of columns that are expected.
+
+    Yields
+    ------
+    rows : slice
+    features : ndarray of shape (n_rows, n_features)
+
+    Raises
+    ------
+    SampleError
+        For a sample that the encoder cannot use; says where in X it stands.
+    ValueError
+        When the encoder makes other rows or columns than it should.
+    """
+    for start in range(0, num_samples(X), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        features = safe_indexing(X, rows)
+        if encoder is not None:
+            n_samples = num_samples(features)
+            try:
+                features = encoder.transform(features)
+            except SampleError as error:
+                raise error.at(start + error.position) from error.__cause__
+            features = _check_features(features, n_samples, n_features)
+        yield rows, features
+
+
+def _check_features(features, n_samples, n_features):
+    features = check_array(features, input_name="the encoder's output")
+    if len(features) != n_samples:
+        raise ValueError(
+            f"The encoder made {len(features)} row(s) of {n_samples} sample(s): X "
+            "must be a collection; one image is [image]."
+        )
+    if n_features not in (None, features.shape[1]):
+        raise ValueError(
+            f"X has {features.shape[1]} features behind the encoder, but LayUPClassifier is "
+            f"expecting {n_features} features as input."
+        )
+    return features
+
+
+@dataclass(frozen=True, eq=False)
+class PendingRows:
+    """Rows of small calls that are not folded into the sums yet.
+
+    Attributes
+    ----------
+    batches : tuple of (X, y, sample_weight)
+        Arrays of their own, which nobody else can change.
+    n_rows : int
+    weight : float
+        The sum of their weights.
+    squared_norm : float or ndarray of shape (n_features,)
+        Diagonal of their Gram matrix.
+    """
+
+    batches: tuple = ()
+    n_rows: int = 0
+    weight: float = 0.0
+    squared_norm: object = 0.0
+
+    def and_also(self, X, y, sample_weight, dtype):
+        """These rows and some more.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_new, n_features)
+        y : ndarray of shape (n_new,)
+        sample_weight : ndarray of shape (n_new,)
+        dtype : float64 or float32
+            Type of the sums.
+        """
+        with np.errstate(over="ignore"):  # the check of the sums says so, too
+            X = np.array(X, dtype=dtype)
+            squares = np.einsum("ij,ij,i->j", X, X, sample_weight, dtype=np.float64)
+        batch = X, y.copy(), sample_weight.copy()
+        batches = (*self.batches, tuple(map(read_only, batch)))
+        weight = self.weight + float(sample_weight.sum())
+        return PendingRows(batches, self.n_rows + len(X), weight, self.squared_norm + squares)
+
+    def joined(self, classes, start=0):
+        """X, y and sample_weight of the batches from `start` on, each as one array.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (n_classes,)
+            All labels, in the type that `y` shall have.
+        start : int, default=0
+        """
+        X, y, sample_weight = zip(*self.batches[start:])
+        y = [labels.astype(classes.dtype) for labels in y]
+        return tuple(map(np.concatenate, (X, y, sample_weight)))

@@ -1,0 +1,155 @@
+"""The linear classifier that follows from a model and the parameters of the readout."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ._carried import TooHeavy
+from ._choice import choose_by_evidence
+from ._model import Model
+from ._ridge import smallest_safe_ridge
+from ._symmetric import read_only
+
+_REMEMBERED = 4  # solutions, for those who compare parameters on the same model
+
+
+class Settings(NamedTuple):
+    """The parameters that a solution depends on.
+
+    Attributes
+    ----------
+    n_layers : int, "auto" or None
+    ridge : float or "auto"
+    ridges : tuple of float or None
+    by_folds : bool
+    """
+
+    n_layers: object
+    ridge: object
+    ridges: tuple | None
+    by_folds: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The linear classifier of a model under some settings.
+
+    Attributes
+    ----------
+    ridge : float
+    n_layers : int
+    coef : ndarray of shape (n_classes, n_features)
+    seen : ndarray of shape (n_classes,), bool
+        Which classes have samples.
+    log_evidence : float
+    noise_variance : float
+    scores : ndarray of shape (n_tried,), structured
+    by_folds : bool
+    """
+
+    ridge: float
+    n_layers: int
+    coef: np.ndarray
+    seen: np.ndarray
+    log_evidence: float
+    noise_variance: float
+    scores: np.ndarray
+    by_folds: bool
+
+
+def solution_of(model, settings):
+    """What `solve` gives, remembered on the model for the last few settings."""
+    solutions = model.memo.solutions
+    if settings not in solutions:
+        solution = solve(model, settings)
+        for old in list(solutions)[: 1 - _REMEMBERED]:
+            solutions.pop(old, None)  # None: another thread may have done it
+        solutions[settings] = solution
+        return solution
+    return solutions[settings]
+
+
+def solve(model, settings):
+    """The linear classifier that follows from a model.
+
+    Parameters
+    ----------
+    model : Model
+    settings : Settings
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    LinAlgError
+        When every given ridge is too small.
+    """
+    columns = leading_columns(settings.n_layers, model.layer_ends)
+    if len(columns) > 1:  # leading blocks are read from a fresh factor
+        return _solve(model.folded(), settings, columns)
+    try:
+        return _solve(model, settings, columns)
+    except TooHeavy:
+        return _solve(model.folded(), settings, columns)
+
+
+def _solve(model, settings, columns):
+    by_folds = settings.by_folds and settings.ridge == "auto" and model.choice is not None
+    choice = model.choice if by_folds else None
+    ridges = settings.ridges if settings.ridge == "auto" else (settings.ridge,)
+    if choice is None or choice.n_features not in columns:  # n_layers has changed since the folds
+        by_folds = False
+        ridges = ridges if choice is None else (choice.ridge,)
+        choice = choose_by_evidence(model, columns, ridges, Model.factor)
+    factor = choice.factor or model.factor(choice.ridge, choice.n_features)
+    evidence = factor.evidence(choice.n_features)
+    ends = model.layer_ends
+    tried = [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores]
+    dtype = [("n_layers", int), ("ridge", float), ("score", float)]
+    return Solution(
+        ridge=choice.ridge,
+        n_layers=ends.index(choice.n_features) + 1,
+        coef=read_only(factor.coef(choice.n_features)),
+        seen=evidence.class_count > 0,
+        log_evidence=float(evidence.log_likelihood()),
+        noise_variance=float(evidence.noise_variance()),
+        scores=read_only(np.array(tried, dtype=dtype)),
+        by_folds=by_folds,
+    )
+
+
+def check_n_layers(n_layers, n_given):
+    """Raise where more layers are wanted than the features come in."""
+    if n_layers not in (None, "auto") and n_layers > n_given:
+        raise ValueError(
+            f"n_layers={n_layers}, but the features come in {n_given} "
+            "layer(s); lower it, or give an encoder with more layers."
+        )
+
+
+def leading_columns(n_layers, ends):
+    """Numbers of leading columns to choose from.
+
+    Parameters
+    ----------
+    n_layers : int, "auto" or None
+    ends : list of int
+        Numbers of columns of one layer, two layers, ...
+    """
+    check_n_layers(n_layers, len(ends))
+    if n_layers == "auto":
+        return ends
+    return [ends[-1 if n_layers is None else n_layers - 1]]
+
+
+def check_ridge(model, settings):
+    """Raise where no given ridge is large enough for the sums.
+
+    Costs a factorisation only where the ridges are so small that it could fail.
+    """
+    ridges = settings.ridges if settings.ridge == "auto" else (settings.ridge,)
+    if ridges is not None and max(ridges) < smallest_safe_ridge(model.squared_norm):
+        solution_of(model, settings)

@@ -1,0 +1,171 @@
+"""Checks of labels, weights, candidates and folds.
+
+The only place that imports private names of scikit-learn; all others take them from here.
+"""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, column_or_1d
+from sklearn.utils.validation import _num_samples as num_samples
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "check_candidates",
+    "check_folds",
+    "check_labels",
+    "check_weights",
+    "num_samples",
+    "safe_indexing",
+]
+
+
+def check_labels(y, name="y"):
+    """1-D array of integers, booleans, whole floats or strings.
+
+    Unlike scikit-learn's check_classification_targets, it does not warn of many classes in
+    few samples.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    name : str, default="y"
+        What the labels are called in errors.
+
+    Returns
+    -------
+    y : ndarray of shape (n_samples,)
+    """
+    y = column_or_1d(_without_nullable_type(y), warn=True)
+    if y.dtype.kind in "OT":
+        y = _from_objects(np.array(y, dtype=object), name)
+    if y.dtype.kind not in "biufUSO":
+        raise ValueError(f"Unknown label type: {y.dtype}; {name} holds integers or strings.")
+    if y.dtype.kind == "f":
+        _check_whole(y, name)
+    return y
+
+
+def _without_nullable_type(y):
+    """The values of pandas' nullable numbers, which NumPy would make floats of."""
+    exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if exact is None or exact == object or y.isna().any():
+        return y
+    return y.to_numpy(dtype=exact)
+
+
+def _from_objects(y, name):
+    if all(isinstance(label, (bool, np.bool_, Real)) for label in y):
+        return np.array(y.tolist())
+    odd = next((i for i, label in enumerate(y) if not isinstance(label, str)), None)
+    if odd is not None:
+        raise ValueError(
+            f"{name} holds {y[odd]!r} at position {odd}; labels are all numbers or all strings."
+        )
+    return y
+
+
+def _check_whole(y, name):
+    if not np.isfinite(y).all():
+        raise ValueError(f"Input {name} contains NaN or infinity.")
+    if (y != np.floor(y)).any():
+        raise ValueError(
+            f"Unknown label type: continuous. {name} holds {y[y != np.floor(y)][0]}; labels "
+            "are integers or strings."
+        )
+
+
+def check_weights(sample_weight, y):
+    """Finite weights that are not negative, at least one of them positive.
+
+    Parameters
+    ----------
+    sample_weight : None, number or array-like of shape (n_samples,)
+    y : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,), float64
+    """
+    if sample_weight is None:
+        return np.ones(len(y))
+    if not np.isscalar(sample_weight):
+        sample_weight = np.asarray(sample_weight)
+    if np.size(sample_weight) and not np.any(sample_weight):
+        raise ValueError("sample_weight is zero for every sample: there is nothing to learn.")
+    return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+
+
+def check_candidates(ridges):
+    """The given ridges as a tuple; None stands for a search.
+
+    Parameters
+    ----------
+    ridges : None or array-like of float
+
+    Returns
+    -------
+    ridges : None or tuple of float
+    """
+    if ridges is None:
+        return None
+    try:
+        array = np.asarray(ridges, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim != 1 or not array.size or not (np.isfinite(array) & (array >= 0)).all():
+        raise ValueError(f"ridges must be numbers, finite and not negative, got {ridges!r}.")
+    return tuple(array.tolist())
+
+
+def check_folds(cv, X, y, kept):
+    """Index arrays (train, test) of the rows that count.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable of (train, test)
+        An int is lowered to the size of the largest class.
+    X : ndarray of shape (n_kept, n_features)
+        Rows of positive weight.
+    y : ndarray of shape (n_kept,)
+        Their labels.
+    kept : ndarray of shape (n_samples,), bool
+        Which rows of the call those are; index arrays in `cv` count them all.
+
+    Returns
+    -------
+    splits : list of (train, test)
+        Empty where not even two folds can be made.
+    """
+    if hasattr(cv, "__next__"):
+        raise ValueError("cv is an iterator, which serves one call only: give a list.")
+    _, y, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if isinstance(cv, Integral):
+        cv = min(cv, counts.max())
+        if cv < 2:
+            return []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        splits = list(check_cv(cv, y, classifier=True).split(X, y))
+    if isinstance(cv, Integral) or hasattr(cv, "split"):
+        return splits
+    return [_kept_rows(split, kept) for split in splits]
+
+
+def _kept_rows(split, kept):
+    """A given fold, without the rows of weight zero."""
+    place = np.where(kept, np.cumsum(kept) - 1, -1)
+    try:
+        parts = [place[np.asarray(part) if len(part) else []] for part in split]
+    except IndexError as error:
+        raise ValueError(f"cv does not suit a call of {len(kept)} samples: {error}.") from error
+    train, test = (part[part >= 0] for part in parts)
+    if not len(train) or not len(test):
+        raise ValueError("cv leaves a fold without training or without test rows in this call.")
+    return train, test
