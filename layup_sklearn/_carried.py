@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg.blas import dgemm
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from ._ridge import Evidence, RidgeFactor
@@ -147,7 +148,8 @@ class CarriedFactor:
         if coef is None:
             directions = directions + gain.T @ h
         else:
-            directions, coef = None, coef + h.T @ self._back(gain.T)
+            # coef + h' (L^-T gain'), at one reading of coef
+            directions, coef = None, dgemm(1.0, self._back(gain.T).T, h, 1.0, coef.T).T
         return CarriedFactor(
             self.factor,
             squared_norm,

@@ -12,7 +12,13 @@ from ._ridge import RidgeFactor
 PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
 STEPS_PER_DECADE = 2  # of the grid of ridges, which are powers of ten
-_FLAT = 1e-3  # log evidence: a plateau is not worth a smaller ridge
+_FLAT = 0.1  # nats of log evidence that are not worth another factorisation
+# Decades below the scale of the small columns, and above that of the median one, that the search
+# reaches. Far below, exact duplicates among few samples look like labels without noise, and the
+# evidence grows without bound; far above, it says no more than that samples are few.
+_REACH = 1, 2
+_GAP = 3  # decades of variance that separate columns of two kinds
+_FOLDS_REACH = 8, 2  # the same for the candidates of a choice by folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +67,13 @@ def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor):
 
     Notes
     -----
-    The search walks on a grid of half decades, which is the same for all features, from
-    the scale of the features to the next maximum, towards smaller ridges first. It starts
-    anew each time, not at an earlier ridge, so that the choice depends on the sums alone and
-    not on the calls that led to them. Where samples are fewer than features and some are
-    exact duplicates, the evidence grows without bound as ridge -> 0 (labels without noise):
-    hence from above, and with a prior squared error of 0.01 in all, which matters only for
-    labels fitted to that.
+    The search climbs a grid of half decades, which is the same for all features, from the scale
+    of the features to the next maximum, towards smaller ridges first. That scale is the median
+    variance of a column times the number of columns, about the squared norm of a centred row.
+    Where the variances fall into groups with three decades between them (embeddings beside
+    seconds since 1970), every group is a start, and the largest of the maxima wins. The
+    search starts anew each time, not at an earlier ridge, so that the choice depends on the
+    sums alone and not on the calls that led to them.
     """
     tried = _Tried(sums, n_features, factor_of)
     if ridges is None:
@@ -118,34 +124,71 @@ class _Tried:
 
 
 def _search(tried):
-    """Evaluate grid points uphill from the scale of the features to the next maximum."""
-    trace = tried.sums.squared_norm[: tried.n_features[-1]].sum() or 1.0
-    start, highest = (round(STEPS_PER_DECADE * np.log10(trace * t)) for t in (1e-4, 1e4))
+    """Climb from the scale of every group of columns."""
+    sums, d = tried.sums, tried.n_features[-1]
+    scales = list(_scales(sums.squared_norm[:d], sums.total[:d], sums.n_samples))
+    below, above = (STEPS_PER_DECADE * decades for decades in _REACH)
+    ranges = [(_step(small) - below, _step(median), _step(median) + above) for small, median in scales]
+    for each in ranges:
+        _climb(tried, *each)
+    if edge := _edge(tried, ranges[0][0], ranges[-1][-1]):
+        warnings.warn(edge.format(tried.best.ridge), stacklevel=2)
 
-    def log_evidence(step):
-        return tried.log_evidence(10.0 ** (step / STEPS_PER_DECADE))
 
+def _climb(tried, lowest, start, highest):
+    """Evaluate grid points uphill to the next maximum, towards smaller ridges first."""
+
+    def rises(to, step):
+        return _at(tried, to) > _at(tried, step) + _FLAT
+
+    while _at(tried, start) == -np.inf:
+        start += 1
     step = start
-    while log_evidence(step - 1) > log_evidence(step) + _FLAT:
+    while step > lowest and rises(step - 1, step):
         step -= 1
     if step == start:
-        while step < highest and log_evidence(step + 1) > log_evidence(step) - _FLAT:
+        while step < highest and rises(step + 1, step):
             step += 1
-    if edge := _edge(tried, step >= highest, log_evidence(step - 1) == -np.inf):
-        ridge = 10.0 ** (step / STEPS_PER_DECADE)
-        warnings.warn(edge.format(ridge), stacklevel=2)
 
 
-def _edge(tried, at_largest, at_smallest):
+def _at(tried, step):
+    return tried.log_evidence(10.0 ** (step / STEPS_PER_DECADE))
+
+
+def _step(ridge):
+    """The nearest grid point."""
+    return round(STEPS_PER_DECADE * np.log10(ridge))
+
+
+def _scales(squares, total, n_samples):
+    """Ridges that small and median columns ask for, in every group of columns, ascending.
+
+    Variance times number of columns, with the 10 % and 50 % quantile of the variances. Those
+    that are rounding of a column's squares do not count; of one sample, which has none, its
+    squares do.
+    """
+    scatter = squares - total**2 / n_samples
+    varies = scatter > 1e-12 * squares
+    values = scatter[varies] if varies.any() else squares[squares > 0]
+    values = np.sort(values / n_samples) if len(values) else np.ones(1)
+    ends = np.flatnonzero(values[1:] > 10.0**_GAP * values[:-1]) + 1
+    for group in np.split(values, ends):
+        size = len(group)
+        yield size * group[[size // 10, size // 2]]
+
+
+def _edge(tried, lowest, highest):
     """What to say where the evidence has no maximum inside."""
-    count = tried.best.evidence().class_count
-    if at_smallest:
+    best = _step(tried.best.ridge)
+    at_smallest = best == lowest or _at(tried, best - 1) == -np.inf
+    if at_smallest and _at(tried, best) > _at(tried, best + 1) + _FLAT:
         return (
             "The evidence is highest at the smallest ridge that is searched, {:.3g}: the features "
-            "tell the labels without error."
+            "tell the labels without error, or samples are given twice."
         )
-    # with fewer than two samples a class the largest ridge is expected: do not warn
-    if at_largest and count.sum() >= 2 * (count > 0).sum():
+    # With fewer than two samples a class the largest ridge is expected: do not warn.
+    count = tried.best.evidence().class_count
+    if best >= highest and count.sum() >= 2 * (count > 0).sum():
         return (
             "The evidence is highest at the largest ridge that is searched, {:.3g}: the features "
             "tell little about the labels."
@@ -172,7 +215,8 @@ def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=
     n_features : list of int
         Numbers of leading columns to choose from.
     ridges : sequence of float, default=None
-        None: 21 candidates from 100 to 1e-8 times the mean squared norm of the columns.
+        None: half decades from 100 to 1e-8 times the scale of the features, or of each of
+        their kinds (see `choose_by_evidence`).
 
     Returns
     -------
@@ -184,8 +228,7 @@ def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=
         When every ridge is too small in some fold.
     """
     if ridges is None:
-        squares = np.einsum("ij,ij,i->j", X, X, sample_weight) + statistics.squared_norm
-        ridges = (squares.mean() or 1.0) * np.logspace(2, -8, 21)
+        ridges = _candidates(statistics, X, sample_weight)
     folds = [
         _accuracy_on_fold(statistics, X, y, sample_weight, split, n_features, ridges)
         for split in splits
@@ -198,6 +241,17 @@ def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=
         for j, ridge in enumerate(ridges)
     ]
     return RidgeChoice(float(ridges[column]), n_features[row], None, scores)
+
+
+def _candidates(statistics, X, sample_weight):
+    """Grid points around the scales of the features, the largest first."""
+    rows = X * np.sqrt(sample_weight)[:, np.newaxis]
+    squares = statistics.squared_norm + np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
+    total = statistics.total + sample_weight @ X
+    scales = _scales(squares, total, statistics.n_samples + sample_weight.sum())
+    below, above = (STEPS_PER_DECADE * decades for decades in _FOLDS_REACH)
+    steps = {step for s in scales for step in range(_step(s[1]) - below, _step(s[1]) + above + 1)}
+    return 10.0 ** (np.array(sorted(steps, reverse=True)) / STEPS_PER_DECADE)
 
 
 def _accuracy_on_fold(statistics, X, y, weight, split, n_features, ridges):

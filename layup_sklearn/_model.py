@@ -28,6 +28,11 @@ class Memo:
         self.folded = None  # the same model without pending rows
         self.factor = None  # of the last solution that was asked for more than scores
 
+    def keep_carried(self, n_features, ridges):
+        """Drop the factors that the last solution did not look at: each is as large as the sums."""
+        keys = {(n_features, float(ridge)) for ridge in ridges}
+        self.carried = {key: held for key, held in list(self.carried.items()) if key in keys}
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -65,6 +70,16 @@ class Model:
     def squared_norm(self):
         """Diagonal of the Gram matrix of everything."""
         return self.statistics.squared_norm + self.pending.squared_norm
+
+    @cached_property
+    def total(self):
+        """Sum of all rows of everything."""
+        return self.statistics.total + self.pending.total
+
+    @cached_property
+    def n_samples(self):
+        """Sum of the weights of everything."""
+        return self.statistics.n_samples + self.pending.weight
 
     @cached_property
     def class_sum(self):

@@ -108,7 +108,7 @@ def encoded(X, encoder, n_features=None):
     """
     for start in range(0, num_samples(X), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
-        features = safe_indexing(X, rows)
+        features = X[rows] if encoder is None else safe_indexing(X, rows)
         if encoder is not None:
             n_samples = num_samples(features)
             try:
@@ -145,6 +145,8 @@ class PendingRows:
     n_rows : int
     weight : float
         The sum of their weights.
+    total : float or ndarray of shape (n_features,)
+        Their weighted sum.
     squared_norm : float or ndarray of shape (n_features,)
         Diagonal of their Gram matrix.
     """
@@ -152,6 +154,7 @@ class PendingRows:
     batches: tuple = ()
     n_rows: int = 0
     weight: float = 0.0
+    total: object = 0.0
     squared_norm: object = 0.0
 
     def and_also(self, X, y, sample_weight, dtype):
@@ -167,11 +170,13 @@ class PendingRows:
         """
         with np.errstate(over="ignore"):  # the check of the sums says so, too
             X = np.array(X, dtype=dtype)
+            total = self.total + np.einsum("ij,i->j", X, sample_weight, dtype=np.float64)
             squares = np.einsum("ij,ij,i->j", X, X, sample_weight, dtype=np.float64)
         batch = X, y.copy(), sample_weight.copy()
         batches = (*self.batches, tuple(map(read_only, batch)))
         weight = self.weight + float(sample_weight.sum())
-        return PendingRows(batches, self.n_rows + len(X), weight, self.squared_norm + squares)
+        squared_norm = self.squared_norm + squares
+        return PendingRows(batches, self.n_rows + len(X), weight, total, squared_norm)
 
     def joined(self, classes, start=0):
         """X, y and sample_weight of the batches from `start` on, each as one array.

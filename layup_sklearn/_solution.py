@@ -12,6 +12,7 @@ from ._ridge import smallest_safe_ridge
 from ._symmetric import read_only
 
 _REMEMBERED = 4  # solutions, for those who compare parameters on the same model
+_MOST_CARRIED = 8  # factors of given candidates
 
 
 class Settings(NamedTuple):
@@ -88,12 +89,16 @@ def solve(model, settings):
         When every given ridge is too small.
     """
     columns = leading_columns(settings.n_layers, model.layer_ends)
-    if len(columns) > 1:  # leading blocks are read from a fresh factor
+    # Leading blocks are read from a fresh factor, and of many candidates none is carried: each
+    # holds a matrix of d x d.
+    if len(columns) > 1 or len(settings.ridges or ()) > _MOST_CARRIED:
         return _solve(model.folded(), settings, columns)
     try:
-        return _solve(model, settings, columns)
+        solution = _solve(model, settings, columns)
     except TooHeavy:
         return _solve(model.folded(), settings, columns)
+    model.memo.keep_carried(columns[0], solution.scores["ridge"])
+    return solution
 
 
 def _solve(model, settings, columns):

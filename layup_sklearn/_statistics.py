@@ -145,9 +145,19 @@ class ClassStatistics:
         return len(self.gram)
 
     @cached_property
+    def n_samples(self):
+        """Sum of the weights of all samples."""
+        return float(self.class_count.sum())
+
+    @cached_property
     def squared_norm(self):
         """Diagonal of `gram`, as float64."""
         return self.gram.diagonal().astype(np.float64)
+
+    @cached_property
+    def total(self):
+        """Sum of all rows, as float64."""
+        return self.class_sum.sum(axis=0, dtype=np.float64)
 
     def with_classes(self, classes):
         """The same sums over other classes, the new ones with zeros.
