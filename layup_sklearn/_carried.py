@@ -103,7 +103,9 @@ class CarriedFactor:
         count, means = widened(old.class_count), widened(old.means)
         evidence = old._replace(class_count=count, means=means)
         if self._was_asked:
-            return replace(self, evidence_=evidence, directions=None, known_coef=widened(self._coef))
+            return replace(
+                self, evidence_=evidence, directions=None, known_coef=widened(self._coef)
+            )
         return replace(self, evidence_=evidence, directions=widened(self.directions, axis=1))
 
     def over(self, X, codes, sample_weight):

@@ -1,4 +1,4 @@
-"""The choice of the ridge, and of the number of leading columns: by evidence, by folds."""
+"""The choice of the ridge, and of the number of leading columns, by evidence."""
 
 import warnings
 from dataclasses import dataclass
@@ -13,12 +13,10 @@ PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
 STEPS_PER_DECADE = 2  # of the grid of ridges, which are powers of ten
 _FLAT = 0.1  # nats of log evidence that are not worth another factorisation
-# Decades below the scale of the small columns, and above that of the median one, that the search
-# reaches. Far below, exact duplicates among few samples look like labels without noise, and the
+# How far below the scale of the small columns, and above that of the median one, to search. Far below, exact duplicates among few samples look like labels without noise, and the
 # evidence grows without bound; far above, it says no more than that samples are few.
-_REACH = 1, 2
-_GAP = 3  # decades of variance that separate columns of two kinds
-_FOLDS_REACH = 8, 2  # the same for the candidates of a choice by folds
+_BELOW, _ABOVE = 10, 100
+_GAP = 1e3  # between the variances of columns of two kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +82,7 @@ def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor):
         if tried.best is None:
             factor_of(sums, max(ridges), n_features[-1])  # raises
     curve = tried.curves[tried.best.ridge]
-    return RidgeChoice(
-        tried.best.ridge, n_features[np.argmax(curve)], tried.best, tried.scores()
-    )
+    return RidgeChoice(tried.best.ridge, n_features[np.argmax(curve)], tried.best, tried.scores())
 
 
 class _Tried:
@@ -126,9 +122,10 @@ class _Tried:
 def _search(tried):
     """Climb from the scale of every group of columns."""
     sums, d = tried.sums, tried.n_features[-1]
-    scales = list(_scales(sums.squared_norm[:d], sums.total[:d], sums.n_samples))
-    below, above = (STEPS_PER_DECADE * decades for decades in _REACH)
-    ranges = [(_step(small) - below, _step(median), _step(median) + above) for small, median in scales]
+    ranges = [
+        [grid_step(ridge) for ridge in (small / _BELOW, median, median * _ABOVE)]
+        for small, median in scales_of(sums.squared_norm[:d], sums.total[:d], sums.n_samples)
+    ]
     for each in ranges:
         _climb(tried, *each)
     if edge := _edge(tried, ranges[0][0], ranges[-1][-1]):
@@ -152,15 +149,20 @@ def _climb(tried, lowest, start, highest):
 
 
 def _at(tried, step):
-    return tried.log_evidence(10.0 ** (step / STEPS_PER_DECADE))
+    return tried.log_evidence(grid_ridge(step))
 
 
-def _step(ridge):
-    """The nearest grid point."""
+def grid_step(ridge):
+    """The number of the nearest grid point."""
     return round(STEPS_PER_DECADE * np.log10(ridge))
 
 
-def _scales(squares, total, n_samples):
+def grid_ridge(step):
+    """The ridge of a grid point."""
+    return 10.0 ** (step / STEPS_PER_DECADE)
+
+
+def scales_of(squares, total, n_samples):
     """Ridges that small and median columns ask for, in every group of columns, ascending.
 
     Variance times number of columns, with the 10 % and 50 % quantile of the variances. Those
@@ -171,7 +173,7 @@ def _scales(squares, total, n_samples):
     varies = scatter > 1e-12 * squares
     values = scatter[varies] if varies.any() else squares[squares > 0]
     values = np.sort(values / n_samples) if len(values) else np.ones(1)
-    ends = np.flatnonzero(values[1:] > 10.0**_GAP * values[:-1]) + 1
+    ends = np.flatnonzero(values[1:] > _GAP * values[:-1]) + 1
     for group in np.split(values, ends):
         size = len(group)
         yield size * group[[size // 10, size // 2]]
@@ -179,7 +181,7 @@ def _scales(squares, total, n_samples):
 
 def _edge(tried, lowest, highest):
     """What to say where the evidence has no maximum inside."""
-    best = _step(tried.best.ridge)
+    best = grid_step(tried.best.ridge)
     at_smallest = best == lowest or _at(tried, best - 1) == -np.inf
     if at_smallest and _at(tried, best) > _at(tried, best + 1) + _FLAT:
         return (
@@ -194,82 +196,3 @@ def _edge(tried, lowest, highest):
             "tell little about the labels."
         )
     return None
-
-
-def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=None):
-    """The ridge, and the number of leading columns, of largest accuracy on folds.
-
-    The sums of each fold's training rows are added to those of all earlier samples, as
-    in the paper; the first of equally good candidates wins.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Of all earlier samples, over all classes.
-    X : ndarray of shape (n_samples, n_features)
-        The newest batch.
-    y : ndarray of shape (n_samples,)
-    sample_weight : ndarray of shape (n_samples,)
-    splits : iterable of (train, test)
-        Index arrays.
-    n_features : list of int
-        Numbers of leading columns to choose from.
-    ridges : sequence of float, default=None
-        None: half decades from 100 to 1e-8 times the scale of the features, or of each of
-        their kinds (see `choose_by_evidence`).
-
-    Returns
-    -------
-    RidgeChoice
-
-    Raises
-    ------
-    LinAlgError
-        When every ridge is too small in some fold.
-    """
-    if ridges is None:
-        ridges = _candidates(statistics, X, sample_weight)
-    folds = [
-        _accuracy_on_fold(statistics, X, y, sample_weight, split, n_features, ridges)
-        for split in splits
-    ]
-    accuracy = np.mean(folds, axis=0)
-    row, column = np.unravel_index(accuracy.argmax(), accuracy.shape)
-    scores = [
-        (d, float(ridge), float(accuracy[i, j]))
-        for i, d in enumerate(n_features)
-        for j, ridge in enumerate(ridges)
-    ]
-    return RidgeChoice(float(ridges[column]), n_features[row], None, scores)
-
-
-def _candidates(statistics, X, sample_weight):
-    """Grid points around the scales of the features, the largest first."""
-    rows = X * np.sqrt(sample_weight)[:, np.newaxis]
-    squares = statistics.squared_norm + np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
-    total = statistics.total + sample_weight @ X
-    scales = _scales(squares, total, statistics.n_samples + sample_weight.sum())
-    below, above = (STEPS_PER_DECADE * decades for decades in _FOLDS_REACH)
-    steps = {step for s in scales for step in range(_step(s[1]) - below, _step(s[1]) + above + 1)}
-    return 10.0 ** (np.array(sorted(steps, reverse=True)) / STEPS_PER_DECADE)
-
-
-def _accuracy_on_fold(statistics, X, y, weight, split, n_features, ridges):
-    """Array of shape (n_numbers_of_columns, n_ridges); -inf where a ridge is too small."""
-    train, test = split
-    fold = statistics.add_samples(X[train], y[train], weight[train])
-    seen = fold.class_count > 0
-    classes, held_out = fold.classes[seen], X[test].astype(np.float64)
-    accuracy = np.full((len(n_features), len(ridges)), -np.inf)
-    for column, ridge in enumerate(ridges):
-        try:
-            factor = RidgeFactor(fold, ridge, n_features[-1])
-        except LinAlgError:
-            if ridge == max(ridges):
-                raise
-            continue
-        for row, d in enumerate(n_features):
-            scores = held_out[:, :d] @ factor.coef(d)[seen].T
-            correct = classes[scores.argmax(axis=1)] == y[test]
-            accuracy[row, column] = np.average(correct, weights=weight[test])
-    return accuracy

@@ -13,22 +13,21 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from ._choice import RidgeChoice, choose_by_folds
+from ._choice import RidgeChoice
+from ._folds import choose_by_folds
 from ._forgetting import without_samples
+from ._labels import check_labels, union_of_labels
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import familiarity, label_probabilities, ridge_scores
 from ._rows import Batch, check_collection, encoded
 from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
-from ._statistics import union_of_labels
 from ._validation import (
     HasMethods,
     Interval,
     StrOptions,
     check_candidates,
     check_folds,
-    check_labels,
-    num_samples,
 )
 
 

@@ -24,7 +24,9 @@ class Memo:
 
     def __init__(self, carried=()):
         self.solutions = {}  # settings -> Solution, the last few
-        self.carried = dict(carried)  # (n_features, ridge) -> (CarriedFactor, batches in it, classes)
+        self.carried = dict(
+            carried
+        )  # (n_features, ridge) -> (CarriedFactor, batches in it, classes)
         self.folded = None  # the same model without pending rows
         self.factor = None  # of the last solution that was asked for more than scores
 

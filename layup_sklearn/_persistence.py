@@ -14,11 +14,9 @@ earlier versions stay readable. Format 1 had the triangle as ``gram_lower``, in 
 
 import json
 import os
-import re
 import stat
 from contextlib import contextmanager
 from importlib import import_module
-from numbers import Integral, Real
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -27,10 +25,9 @@ from safetensors.numpy import save_file
 
 from ._statistics import ClassStatistics
 from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
+from ._values import from_json, to_json
 
 FORMAT_VERSION = 2
-_STORED_TYPES = ("bool", *(f"{kind}{size}" for kind in ("int", "uint") for size in (8, 16, 32, 64)))
-_STORED_TYPES += ("float16", "float32", "float64")
 
 
 def save_model(path, statistics, model):
@@ -56,8 +53,8 @@ def save_model(path, statistics, model):
         "format": __package__,
         "format_version": str(FORMAT_VERSION),
         "package_version": import_module(__package__).__version__,
-        "labels": json.dumps(_to_json(statistics.classes, "labels", None)),
-        "model": json.dumps(_to_json(model, "", arrays)),
+        "labels": json.dumps(to_json(statistics.classes, "labels", None)),
+        "model": json.dumps(to_json(model, "", arrays)),
     }
     arrays.update(
         gram_packed=pack(statistics.gram),
@@ -103,7 +100,7 @@ def load_model(path):
                 f"{metadata['format_version']}, and this version knows formats up to "
                 f"{FORMAT_VERSION}: upgrade {__package__}."
             )
-        return _read_statistics(file, metadata), _from_json(json.loads(metadata["model"]), file)
+        return _read_statistics(file, metadata), from_json(json.loads(metadata["model"]), file)
 
 
 @contextmanager
@@ -123,7 +120,7 @@ def one_clear_error(path):
 
 
 def _read_statistics(file, metadata):
-    classes = _from_json(json.loads(metadata["labels"]), file)
+    classes = from_json(json.loads(metadata["labels"]), file)
     class_sum, count = file.get_tensor("class_sum"), file.get_tensor("class_count")
     n_classes, d = class_sum.shape
     read, name, size = _LAYOUTS[int(metadata["format_version"])]
@@ -174,80 +171,6 @@ _LAYOUTS = {
     1: (_read_blocks, "gram_lower", lambda d: list(_blocks(d))[-1][-1].stop),
     2: (_read_packed, "gram_packed", lambda d: d * (d + 1) // 2),
 }
-
-
-def _to_json(value, name, arrays):
-    """JSON for a value; arrays of numbers go to the dict `arrays`, if there is one."""
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    for abstract, kind in ((np.bool_, bool), (Integral, int), (Real, float)):
-        if isinstance(value, abstract):
-            return kind(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, (list, tuple)):
-        return [_to_json(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        path = f"{name}." if name else ""
-        return {key: _to_json(item, path + key, arrays) for key, item in value.items()}
-    if isinstance(value, np.ndarray) and (arrays is None or value.dtype.kind in "OSU"):
-        items = value.tolist()
-        if value.dtype.kind == "S":
-            items = [item.decode("latin-1") for item in items]
-        return {"@list": _to_json(items, name, None), "dtype": value.dtype.str}
-    if isinstance(value, np.ndarray) and value.dtype.name in _STORED_TYPES:
-        arrays[name] = np.asarray(value, order="C")
-        return {"@array": name}
-    if type(value) is _encoders().get(type(value).__name__):
-        fitted = {k: v for k, v in vars(value).items() if _is_fitted_name(k)}
-        parameters = value.get_params(deep=False)
-        if "memory" in parameters:  # of a cache, its folder
-            memory = parameters["memory"]
-            parameters["memory"] = getattr(memory, "location", memory)
-        return {
-            "@encoder": type(value).__name__,
-            "parameters": _to_json(parameters, f"{name}.parameters", arrays),
-            "fitted": _to_json(fitted, name, arrays),
-        }
-    raise ValueError(
-        f"{name}={value!r} cannot be saved: numbers, strings, None, arrays and encoders of "
-        f"{__package__} can. Use pickle, joblib or skops for this model, or ready features."
-    )
-
-
-def _from_json(value, file):
-    """The value of which `_to_json` made this JSON; arrays come from the file."""
-    if isinstance(value, list):
-        return [_from_json(item, file) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "@list" in value:
-        items, dtype = value["@list"], value["dtype"]
-        if not re.fullmatch(r"[<>|=]?[biufOSU]\d{0,6}", dtype):  # NumPy evaluates more than these
-            raise ValueError(f"it holds labels of type {dtype!r}.")
-        dtype = np.dtype(dtype)
-        if dtype.kind == "S":
-            items = [item.encode("latin-1") for item in items]
-        return np.array(items, dtype)
-    if "@array" in value:
-        return file.get_tensor(value["@array"])
-    if "@encoder" in value:
-        encoder = _encoders()[value["@encoder"]](**_from_json(value["parameters"], file))
-        fitted = {k: v for k, v in value["fitted"].items() if _is_fitted_name(k)}
-        vars(encoder).update(_from_json(fitted, file))
-        return encoder
-    return {key: _from_json(item, file) for key, item in value.items()}
-
-
-def _encoders():
-    """The only classes that a file can name."""
-    encoders = import_module(f"{__package__}.encoders")
-    named = {name: getattr(encoders, name) for name in encoders.__all__}
-    return {name: found for name, found in named.items() if hasattr(found, "transform")}
-
-
-def _is_fitted_name(name):
-    return name.endswith("_") and not name.startswith("_")
 
 
 @contextmanager

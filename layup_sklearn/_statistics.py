@@ -4,32 +4,12 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import get_blas_funcs
 from scipy.sparse import csr_array
 
-from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
+from ._labels import union_of_labels
+from ._symmetric import add_squares, copy_lower_to_upper, pack, read_only, unpack
 
 CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
-
-
-def union_of_labels(*labels):
-    """Sorted distinct labels of several 1-D arrays; strings, bytes and numbers do not mix."""
-    labels = [np.unique(part) for part in labels if len(part)]
-    kinds = {(isinstance(part[0], str), isinstance(part[0], bytes)) for part in labels}
-    if len(kinds) > 1:
-        raise ValueError(
-            "Labels are of one kind (strings, bytes, numbers) in one place, of another elsewhere: "
-            f"{[part[:3].tolist() for part in labels]} (the first labels of each); "
-            "use one kind for all calls."
-        )
-    union = np.unique(np.concatenate(labels))
-    for part in labels:
-        if len(np.unique(part.astype(union.dtype))) < len(part):
-            raise ValueError(
-                f"Labels of type {part.dtype} collide as {union.dtype}, the common type of all "
-                "calls; use one type."
-            )
-    return union
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +33,10 @@ class ClassStatistics:
     Attributes
     ----------
     n_features : int
+    n_samples : float
+        Sum of all weights.
+    total, squared_norm : ndarray of shape (n_features,)
+        Sum of all rows, and of their squares, float64.
 
     See Also
     --------
@@ -99,23 +83,21 @@ class ClassStatistics:
 
     @classmethod
     def zeros(cls, classes, n_features, dtype=np.float64):
-        """Statistics of no sample at all.
+        """Statistics of no sample at all, which take no memory for the Gram matrix.
 
         Parameters
         ----------
         classes : array-like of shape (n_classes,)
             Labels, sorted and distinct.
         n_features : int
-            Width of the feature rows.
         dtype : {float64, float32}
             Type of the sums.
 
         Returns
         -------
         ClassStatistics
-            Over `classes`; every sum is zero.
         """
-        gram = np.broadcast_to(np.zeros((), dtype), (n_features, n_features))  # takes no memory
+        gram = np.broadcast_to(np.zeros((), dtype), (n_features, n_features))
         class_sum = np.zeros((len(classes), n_features), dtype)
         return cls(classes, gram, read_only(class_sum), np.zeros(len(classes)))
 
@@ -126,9 +108,8 @@ class ClassStatistics:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Feature rows.
         y : array-like of shape (n_samples,)
-            Labels: numbers or strings.
+            Numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None counts every row once.
 
@@ -171,7 +152,6 @@ class ClassStatistics:
         Returns
         -------
         ClassStatistics
-            ``self`` when the classes and their type are the same.
         """
         if np.array_equal(classes, self.classes) and classes.dtype == self.classes.dtype:
             return self
@@ -198,7 +178,6 @@ class ClassStatistics:
         Returns
         -------
         ClassStatistics
-            Over the same classes, of the same type.
         """
         weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         return self.add_batches([(X, np.asarray(y), weight)], sign)
@@ -209,15 +188,12 @@ class ClassStatistics:
         Parameters
         ----------
         batches : iterable of (X, y, sample_weight)
-            As for `add_samples`, arrays all three. Rows are copied to the type of the sums
-            in chunks of 1,024.
+            As for `add_samples`, arrays all three.
         sign : {1.0, -1.0}, default=1.0
-            -1.0 subtracts.
 
         Returns
         -------
         ClassStatistics
-            Over the same classes, of the same type.
         """
         gram, class_sum = self.gram.copy(order="F"), self.class_sum.copy(order="C")
         class_count = self.class_count.copy()
@@ -227,7 +203,7 @@ class ClassStatistics:
                 chunk = slice(start, start + CHUNK_ROWS)
                 rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
                 with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
-                    _add_squares(gram, rows, weight[chunk], sign)
+                    add_squares(gram, rows, weight[chunk], sign)
                     add_by_class(class_sum, rows, codes[chunk], sign * weight[chunk])
             class_count += sign * np.bincount(codes, weight, minlength=len(class_count))
         copy_lower_to_upper(gram)
@@ -269,14 +245,6 @@ class ClassStatistics:
         gram = unpack(state["gram"], state["class_sum"].shape[1])
         for name, array in {**state, "gram": gram}.items():
             object.__setattr__(self, name, read_only(array))
-
-
-def _add_squares(gram, rows, weight, sign):
-    """Add sign * rows' diag(weight) rows to the lower triangle, in place."""
-    if (weight != 1).any():
-        rows = rows * np.sqrt(weight).astype(rows.dtype)[:, np.newaxis]
-    syrk = get_blas_funcs("syrk", dtype=gram.dtype)
-    syrk(sign, rows.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
 
 
 def add_by_class(class_sum, rows, codes, weight):

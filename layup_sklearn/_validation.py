@@ -1,16 +1,16 @@
-"""Checks of labels, weights, candidates and folds.
+"""Checks of weights, candidates and folds.
 
 The only place that imports private names of scikit-learn; all others take them from here.
 """
 
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, column_or_1d
+from sklearn.utils.validation import _check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
@@ -19,66 +19,10 @@ __all__ = [
     "StrOptions",
     "check_candidates",
     "check_folds",
-    "check_labels",
     "check_weights",
     "num_samples",
     "safe_indexing",
 ]
-
-
-def check_labels(y, name="y"):
-    """1-D array of integers, booleans, whole floats or strings.
-
-    Unlike scikit-learn's check_classification_targets, it does not warn of many classes in
-    few samples.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-    name : str, default="y"
-        What the labels are called in errors.
-
-    Returns
-    -------
-    y : ndarray of shape (n_samples,)
-    """
-    y = column_or_1d(_without_nullable_type(y), warn=True)
-    if y.dtype.kind in "OT":
-        y = _from_objects(np.array(y, dtype=object), name)
-    if y.dtype.kind not in "biufUSO":
-        raise ValueError(f"Unknown label type: {y.dtype}; {name} holds integers or strings.")
-    if y.dtype.kind == "f":
-        _check_whole(y, name)
-    return y
-
-
-def _without_nullable_type(y):
-    """The values of pandas' nullable numbers, which NumPy would make floats of."""
-    exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
-    if exact is None or exact == object or y.isna().any():
-        return y
-    return y.to_numpy(dtype=exact)
-
-
-def _from_objects(y, name):
-    if all(isinstance(label, (bool, np.bool_, Real)) for label in y):
-        return np.array(y.tolist())
-    odd = next((i for i, label in enumerate(y) if not isinstance(label, str)), None)
-    if odd is not None:
-        raise ValueError(
-            f"{name} holds {y[odd]!r} at position {odd}; labels are all numbers or all strings."
-        )
-    return y
-
-
-def _check_whole(y, name):
-    if not np.isfinite(y).all():
-        raise ValueError(f"Input {name} contains NaN or infinity.")
-    if (y != np.floor(y)).any():
-        raise ValueError(
-            f"Unknown label type: continuous. {name} holds {y[y != np.floor(y)][0]}; labels "
-            "are integers or strings."
-        )
 
 
 def check_weights(sample_weight, y):

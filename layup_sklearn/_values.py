@@ -1,0 +1,85 @@
+"""What a model holds beside its sums, as JSON and arrays: no pickle, no code."""
+
+import os
+import re
+from importlib import import_module
+from numbers import Integral, Real
+
+import numpy as np
+
+_STORED_TYPES = ("bool", *(f"{kind}{size}" for kind in ("int", "uint") for size in (8, 16, 32, 64)))
+_STORED_TYPES += ("float16", "float32", "float64")
+
+
+def to_json(value, name, arrays):
+    """JSON for a value; arrays of numbers go to the dict `arrays`, if there is one."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    for abstract, kind in ((np.bool_, bool), (Integral, int), (Real, float)):
+        if isinstance(value, abstract):
+            return kind(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return [to_json(item, f"{name}.{i}", arrays) for i, item in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        path = f"{name}." if name else ""
+        return {key: to_json(item, path + key, arrays) for key, item in value.items()}
+    if isinstance(value, np.ndarray) and (arrays is None or value.dtype.kind in "OSU"):
+        items = value.tolist()
+        if value.dtype.kind == "S":
+            items = [item.decode("latin-1") for item in items]
+        return {"@list": to_json(items, name, None), "dtype": value.dtype.str}
+    if isinstance(value, np.ndarray) and value.dtype.name in _STORED_TYPES:
+        arrays[name] = np.asarray(value, order="C")
+        return {"@array": name}
+    if type(value) is _encoders().get(type(value).__name__):
+        fitted = {k: v for k, v in vars(value).items() if _is_fitted_name(k)}
+        parameters = value.get_params(deep=False)
+        if "memory" in parameters:  # of a cache, its folder
+            memory = parameters["memory"]
+            parameters["memory"] = getattr(memory, "location", memory)
+        return {
+            "@encoder": type(value).__name__,
+            "parameters": to_json(parameters, f"{name}.parameters", arrays),
+            "fitted": to_json(fitted, name, arrays),
+        }
+    raise ValueError(
+        f"{name}={value!r} cannot be saved: numbers, strings, None, arrays and encoders of "
+        f"{__package__} can. Use pickle, joblib or skops for this model, or ready features."
+    )
+
+
+def from_json(value, file):
+    """The value of which `to_json` made this JSON; arrays come from the file."""
+    if isinstance(value, list):
+        return [from_json(item, file) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "@list" in value:
+        items, dtype = value["@list"], value["dtype"]
+        if not re.fullmatch(r"[<>|=]?[biufOSU]\d{0,6}", dtype):  # NumPy evaluates more than these
+            raise ValueError(f"it holds labels of type {dtype!r}.")
+        dtype = np.dtype(dtype)
+        if dtype.kind == "S":
+            items = [item.encode("latin-1") for item in items]
+        return np.array(items, dtype)
+    if "@array" in value:
+        return file.get_tensor(value["@array"])
+    if "@encoder" in value:
+        encoder = _encoders()[value["@encoder"]](**from_json(value["parameters"], file))
+        fitted = {k: v for k, v in value["fitted"].items() if _is_fitted_name(k)}
+        vars(encoder).update(from_json(fitted, file))
+        return encoder
+    return {key: from_json(item, file) for key, item in value.items()}
+
+
+def _encoders():
+    """The only classes that a file can name."""
+    encoders = import_module(f"{__package__}.encoders")
+    named = {name: getattr(encoders, name) for name in encoders.__all__}
+    return {name: found for name, found in named.items() if hasattr(found, "transform")}
+
+
+def _is_fitted_name(name):
+    return name.endswith("_") and not name.startswith("_")
