@@ -79,3 +79,13 @@ def union_of_labels(*labels):
                 "calls; use one type."
             )
     return union
+
+
+def label_codes(classes, y):
+    """Positions of labels among sorted classes."""
+    codes = np.searchsorted(classes, y)
+    unknown = classes[np.minimum(codes, len(classes) - 1)] != y
+    if unknown.any():
+        label = y[unknown].tolist()[0]
+        raise ValueError(f"Label {label!r} is not among the classes of the sums.")
+    return codes

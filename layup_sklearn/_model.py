@@ -11,7 +11,8 @@ from ._carried import CarriedFactor, TooHeavy
 from ._choice import RidgeChoice
 from ._ridge import RidgeFactor
 from ._rows import PendingRows
-from ._statistics import ClassStatistics, add_by_class
+from ._statistics import ClassStatistics
+from ._sums import add_by_class
 
 # Rows that wait before they are folded into the sums. A fold writes the whole Gram matrix, so
 # many rows should share it; a carried factor reads them all for each new row, so they should

@@ -4,10 +4,10 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from ._labels import union_of_labels
-from ._symmetric import add_squares, copy_lower_to_upper, pack, read_only, unpack
+from ._labels import label_codes, union_of_labels
+from ._sums import add_by_class, add_squares
+from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 
 CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
 
@@ -90,12 +90,14 @@ class ClassStatistics:
         classes : array-like of shape (n_classes,)
             Labels, sorted and distinct.
         n_features : int
+            Number of columns.
         dtype : {float64, float32}
             Type of the sums.
 
         Returns
         -------
         ClassStatistics
+            Over `classes`.
         """
         gram = np.broadcast_to(np.zeros((), dtype), (n_features, n_features))
         class_sum = np.zeros((len(classes), n_features), dtype)
@@ -108,6 +110,7 @@ class ClassStatistics:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Feature rows.
         y : array-like of shape (n_samples,)
             Numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -152,6 +155,7 @@ class ClassStatistics:
         Returns
         -------
         ClassStatistics
+            Over the other classes.
         """
         if np.array_equal(classes, self.classes) and classes.dtype == self.classes.dtype:
             return self
@@ -168,6 +172,7 @@ class ClassStatistics:
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
+            Feature rows.
         y : array-like of shape (n_samples,)
             Labels among ``self.classes``.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -178,6 +183,7 @@ class ClassStatistics:
         Returns
         -------
         ClassStatistics
+            Over the same classes, of the same type.
         """
         weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         return self.add_batches([(X, np.asarray(y), weight)], sign)
@@ -190,15 +196,19 @@ class ClassStatistics:
         batches : iterable of (X, y, sample_weight)
             As for `add_samples`, arrays all three.
         sign : {1.0, -1.0}, default=1.0
+            -1.0 subtracts.
 
         Returns
         -------
         ClassStatistics
+            Over the same classes, of the same type.
         """
         gram, class_sum = self.gram.copy(order="F"), self.class_sum.copy(order="C")
         class_count = self.class_count.copy()
         for X, y, weight in batches:
-            codes = self._codes(X, y)
+            if len(X) != len(y):
+                raise ValueError(f"X has {len(X)} rows and y {len(y)} labels.")
+            codes = label_codes(self.classes, y)
             for start in range(0, len(codes), CHUNK_ROWS):
                 chunk = slice(start, start + CHUNK_ROWS)
                 rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
@@ -208,15 +218,6 @@ class ClassStatistics:
             class_count += sign * np.bincount(codes, weight, minlength=len(class_count))
         copy_lower_to_upper(gram)
         return ClassStatistics(self.classes, *map(read_only, (gram, class_sum, class_count)))
-
-    def _codes(self, X, y):
-        if len(X) != len(y):
-            raise ValueError(f"X has {len(X)} rows and y {len(y)} labels.")
-        codes = np.searchsorted(self.classes, y)
-        unknown = self.classes[np.minimum(codes, len(self.classes) - 1)] != y
-        if unknown.any():
-            raise ValueError(f"Label {y[unknown][0]!r} is not among the classes of the sums.")
-        return codes
 
     def __add__(self, other):
         return self._combine(other, np.add)
@@ -245,10 +246,3 @@ class ClassStatistics:
         gram = unpack(state["gram"], state["class_sum"].shape[1])
         for name, array in {**state, "gram": gram}.items():
             object.__setattr__(self, name, read_only(array))
-
-
-def add_by_class(class_sum, rows, codes, weight):
-    """Add the weighted rows of each class to its sum, in place."""
-    present, group = np.unique(codes, return_inverse=True)
-    onehot = csr_array((weight.astype(rows.dtype), group, np.arange(len(rows) + 1)))
-    class_sum[present] += onehot.T @ rows

@@ -1,21 +1,13 @@
 """Symmetric matrices: both triangles in memory, one of them in files and pickles."""
 
 import numpy as np
-from scipy.linalg import get_blas_funcs, get_lapack_funcs
+from scipy.linalg import get_lapack_funcs
 
 
 def read_only(array):
     """The array itself, not writeable any more."""
     array.flags.writeable = False
     return array
-
-
-def add_squares(gram, rows, weight, sign):
-    """Add sign * rows' diag(weight) rows to the lower triangle of a Gram matrix, in place."""
-    if (weight != 1).any():
-        rows = rows * np.sqrt(weight).astype(rows.dtype)[:, np.newaxis]
-    syrk = get_blas_funcs("syrk", dtype=gram.dtype)
-    syrk(sign, rows.T, beta=1.0, c=gram, lower=1, overwrite_c=1)
 
 
 def copy_lower_to_upper(matrix, width=64):
