@@ -132,35 +132,39 @@ class CarriedFactor:
         rows = X.astype(np.float64) * root[:, np.newaxis]
         squared_norm = self.squared_norm + np.einsum("ij,ij->j", rows, rows)
         v = self.factor.whiten(rows)
-        square = v @ v.T
-        if square.diagonal().max() > _HEAVIEST_ROW or self.factor.is_singular(squared_norm):
-            raise TooHeavy
-        along = dtrtrs(self.lower, self.whitened @ v.T, lower=1)[0] if len(self.lower) else None
-        u = v
-        if along is not None:
-            square -= along.T @ along
-            u = v - dtrtrs(self.lower, along, lower=1, trans=1)[0].T @ self.whitened
-        square[np.diag_indices(len(square))] += 1
-        M = dpotrf(square, lower=1)[0]
-        directions, coef = self.directions, self._coef if self._was_asked else None
-        residual = -(v @ directions if coef is None else rows @ coef.T)
-        residual[np.arange(len(codes)), codes] += root
-        h = dtrtrs(M, residual, lower=1)[0]
+        along, M, u = self._beside(v, squared_norm)
+        h = dtrtrs(M, self._residual(rows, v, codes, root), lower=1)[0]
         gain = dtrtrs(M, u, lower=1)[0]
-        if coef is None:
-            directions = directions + gain.T @ h
+        if self._was_asked:  # coef + h' (L^-T gain')', at one reading of coef
+            moved = None, dgemm(1.0, self._back(gain.T).T, h, 1.0, self._coef.T).T
         else:
-            # coef + h' (L^-T gain'), at one reading of coef
-            directions, coef = None, dgemm(1.0, self._back(gain.T).T, h, 1.0, coef.T).T
+            moved = self.directions + gain.T @ h, None
         return CarriedFactor(
             self.factor,
             squared_norm,
             np.concatenate([self.whitened, v]),
             _bordered(self.lower, along, M),
-            directions,
-            coef,
+            *moved,
             self._evidence_over(h, M, codes, sample_weight),
         )
+
+    def _beside(self, v, squared_norm):
+        """V'v in the basis of I + V'V, the block M of its factor, and u; or TooHeavy."""
+        square = v @ v.T
+        if square.diagonal().max() > _HEAVIEST_ROW or self.factor.is_singular(squared_norm):
+            raise TooHeavy
+        along, u = np.empty((0, len(v))), v
+        if len(self.lower):
+            along = dtrtrs(self.lower, self.whitened @ v.T, lower=1)[0]
+            square -= along.T @ along
+            u = v - dtrtrs(self.lower, along, lower=1, trans=1)[0].T @ self.whitened
+        square[np.diag_indices(len(square))] += 1
+        return along, dpotrf(square, lower=1)[0], u
+
+    def _residual(self, rows, v, codes, root):
+        residual = -(rows @ self._coef.T if self._was_asked else v @ self.directions)
+        residual[np.arange(len(codes)), codes] += root
+        return residual
 
     def _back(self, columns):
         """Rows (L^-T columns)', of shape (n_columns, n_features)."""
@@ -209,6 +213,5 @@ def _bordered(lower, along, M):
     bordered = np.zeros((size, size), order="F")
     bordered[:m, :m] = lower
     bordered[m:, m:] = M
-    if m:
-        bordered[m:, :m] = along.T
+    bordered[m:, :m] = along.T
     return bordered

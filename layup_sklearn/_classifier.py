@@ -37,6 +37,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     Learns batch by batch (new classes, new domains, a stream) and keeps no samples: its
     state is the Gram matrix of the features and the sums of the features of each class.
     Any cut of the data into calls, in any order, gives the same model as one ``fit``.
+    Learning and predicting one sample costs O(n_features^2).
 
     Parameters
     ----------
@@ -51,9 +52,9 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Ridge, in squared feature units; not scaled by the number of samples. "auto":
         chosen as `cv` says.
     ridges : array-like of float, default=None
-        Candidates of the choice; of equally accurate ones the first wins. None: a
-        continuous search by evidence; for folds, 21 candidates from 100 to 1e-8 times
-        the mean diagonal entry of the Gram matrix.
+        Candidates of the choice; of equally accurate ones the first wins. None: a search
+        by evidence among powers of ten in half decades; for folds, those from 100 to 1e-8
+        times the scale of the features.
     cv : int, splitter, iterable or None, default=None
         None: the choice maximises the marginal likelihood (evidence) of everything
         seen; it needs only the sums. Otherwise: by accuracy on these folds of the
@@ -71,12 +72,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that were seen or declared.
     statistics_ : ClassStatistics
-        The sums. Not to be read while another thread learns, as all else may be: copy the
-        classifier.
+        The sums, read-only.
     encoder_ : transformer or None
         The fitted encoder.
     ridge_ : float
-        Ridge in use.
+        Ridge in use; where it was searched, a power of ten in half decades.
     n_layers_ : int
         Number of layers in use; ready features count as one layer.
     coef_ : ndarray of shape (n_classes, n_features)
@@ -104,19 +104,26 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         G = X'X        C = Y'X        coef = C (G + ridge I)^-1        y = argmax coef x
 
-    (LayUP, [1]_, equations 3 to 5: no intercept, no scaling.) A call costs one
-    symmetric rank-n_samples update of G. Solving and the choice of the ridge wait until
-    they are asked for, and are done once for each state and set of parameters: changing
-    `ridge`, `ridges` or `n_layers` needs no new ``fit``. Only with `cv` is the choice
-    made, and the features of the call held together, while the batch is at hand.
+    (LayUP, [1]_, equations 3 to 5: no intercept, no scaling.) A call costs one symmetric
+    rank-n_samples update of G. Small calls wait: up to 256 feature rows are held until they
+    are folded into G by one update, or until someone asks for `statistics_`, saves, pickles,
+    merges or forgets. Meanwhile a solution is carried over them by the Cholesky factor of the
+    sums (Woodbury), one triangular solve a row, exactly.
+
+    Solving and the choice of the ridge wait until they are asked for, and are done once for
+    each state and set of parameters: changing `ridge`, `ridges` or `n_layers` needs no new
+    ``fit``. Only with `cv` is the choice made, and the features of the call held together,
+    while the batch is at hand.
 
     The evidence of the sums ([2]_), given the share of each class, comes from one Cholesky
-    factor of G + ridge I: see ``RidgeFactor.log_evidence``. On seven real streams it chose
-    better on average than folds or leave-one-out on the newest batch, GCV and two half-sums
-    (benchmarks/results/ridge_choice.md).
+    factor of G + ridge I: three to five of them find its maximum. On seven real streams it
+    chose better on average than folds or leave-one-out on the newest batch, GCV and two
+    half-sums (benchmarks/results/ridge_choice.md).
 
-    A call that fails or is interrupted leaves the estimator as it was (sums that were
-    updated in place when an interrupt came are restored to rounding).
+    All that was learned is one immutable object, which a call replaces in the end: a call that
+    fails or is interrupted has not happened, and predictions in other threads come from the
+    old or the new one. Of two threads that learn at once one gets a RuntimeError. To learn
+    beside predicting, let a copy learn (``copy.copy`` shares the sums), then swap it in.
 
     References
     ----------
@@ -181,7 +188,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For input that cannot be used; the estimator stays as it was.
+            For input that cannot be used.
+        LinAlgError
+            When `ridge`, or each of `ridges`, is too small for the features.
+        RuntimeError
+            When another thread has taught this object in the meantime. After any error the
+            estimator is as it was.
         """
         return self._begin(X, y, [], sample_weight)
 
@@ -208,7 +220,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For input that cannot be used; the estimator stays as it was.
+            For input that cannot be used.
+        LinAlgError
+            At the first call, when `ridge`, or each of `ridges`, is too small for the features.
+        RuntimeError
+            When another thread has taught this object in the meantime. After any error the
+            estimator is as it was.
         """
         declared = [] if classes is None else check_labels(classes, "classes")
         model, settings = self._model, self._settings()
@@ -477,7 +494,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             p_c = exp(f_c / T) / sum_k exp(f_k / T)        T = sqrt(3) s / pi
 
         T gives the logistic distribution the standard deviation s of a label around its
-        prediction, the noise of the evidence (``RidgeFactor.noise_variance``): the sums
+        prediction, the noise of the evidence: the sums
         tell it, no sample is kept for it. On seven real streams the log loss was 0.54,
         where T fitted by five folds on all samples had 0.53, sigmoids 0.59 and the softmax
         of the scores alone 2.07 (benchmarks/results/calibration.md). It rests on a ridge

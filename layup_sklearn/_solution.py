@@ -102,21 +102,15 @@ def solve(model, settings):
 
 
 def _solve(model, settings, columns):
-    by_folds = settings.by_folds and settings.ridge == "auto" and model.choice is not None
-    choice = model.choice if by_folds else None
-    ridges = settings.ridges if settings.ridge == "auto" else (settings.ridge,)
-    if choice is None or choice.n_features not in columns:  # n_layers has changed since the folds
-        by_folds = False
-        ridges = ridges if choice is None else (choice.ridge,)
-        choice = choose_by_evidence(model, columns, ridges, Model.factor)
+    choice, by_folds = _choice(model, settings, columns)
     factor = choice.factor or model.factor(choice.ridge, choice.n_features)
     evidence = factor.evidence(choice.n_features)
-    ends = model.layer_ends
-    tried = [(ends.index(d) + 1, ridge, score) for d, ridge, score in choice.scores]
+    n_layers = {end: n for n, end in enumerate(model.layer_ends, start=1)}
+    tried = [(n_layers[d], ridge, score) for d, ridge, score in choice.scores]
     dtype = [("n_layers", int), ("ridge", float), ("score", float)]
     return Solution(
         ridge=choice.ridge,
-        n_layers=ends.index(choice.n_features) + 1,
+        n_layers=n_layers[choice.n_features],
         coef=read_only(factor.coef(choice.n_features)),
         seen=evidence.class_count > 0,
         log_evidence=float(evidence.log_likelihood()),
@@ -124,6 +118,19 @@ def _solve(model, settings, columns):
         scores=read_only(np.array(tried, dtype=dtype)),
         by_folds=by_folds,
     )
+
+
+def _choice(model, settings, columns):
+    """A RidgeChoice, and whether it was made on folds."""
+    if settings.ridge != "auto":
+        return choose_by_evidence(model, columns, (settings.ridge,), Model.factor), False
+    choice = model.choice if settings.by_folds else None
+    if choice is None:
+        return choose_by_evidence(model, columns, settings.ridges, Model.factor), False
+    if choice.n_features in columns:
+        return choice, True
+    # n_layers has changed since the folds: their ridge stays.
+    return choose_by_evidence(model, columns, (choice.ridge,), Model.factor), False
 
 
 def check_n_layers(n_layers, n_given):
