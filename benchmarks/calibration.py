@@ -31,7 +31,7 @@ class Sums:
         self.gram, self.class_sum = classifier.statistics_.gram, classifier.statistics_.class_sum
         self.ridge, self.coef = classifier.ridge_, classifier.coef_
         self.factor = RidgeFactor(classifier.statistics_, self.ridge)
-        self.noise = self.factor.noise_variance()
+        self.noise = self.factor.evidence().noise_variance()
         whiten, identity = self.factor.whiten, np.eye(len(self.gram))
         self.mean_leverage = np.vdot(whiten(self.gram), whiten(identity)) / self.n
 

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from layup_sklearn import ClassStatistics
-from layup_sklearn._ridge import RidgeFactor, choose_by_evidence
+from layup_sklearn._choice import choose_by_evidence
+from layup_sklearn._ridge import RidgeFactor
 
 from .ridge_choice import N_ORDERS, N_TASKS
 from .streams import each_stream

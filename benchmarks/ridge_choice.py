@@ -14,7 +14,8 @@ from scipy.linalg import eigh
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
-from layup_sklearn._ridge import choose_by_evidence, choose_by_folds
+from layup_sklearn._choice import choose_by_evidence
+from layup_sklearn._folds import choose_by_folds
 
 from .methods._layers import Layers
 from .streams import each_stream
@@ -65,8 +66,9 @@ def by_a_third_of_evidence(stream):
 
 def by_folds(stream):
     splits = StratifiedKFold(4).split(stream.X, stream.y)
+    weight = np.ones(len(stream.y))
     return choose_by_folds(
-        stream.old, stream.X, stream.y, None, splits, [stream.X.shape[1]], PAPER_RIDGES
+        stream.old, stream.X, stream.y, weight, splits, [stream.X.shape[1]], PAPER_RIDGES
     ).ridge
 
 

@@ -54,8 +54,6 @@ def peak_numbers(function, *args):
 
 
 def n_numbers(statistics):
-    if hasattr(statistics, "joint_gram"):  # an older version held one matrix
-        return statistics.joint_gram.size
     return statistics.gram.size + statistics.class_sum.size + statistics.class_count.size
 
 

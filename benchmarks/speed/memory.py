@@ -24,7 +24,7 @@ y = np.arange(n_samples) % 100
 classifier = LayUPClassifier().partial_fit(X[:200], y[:200])
 classifier.predict(X[:1])
 current = 4096 * int(open("/proc/self/statm").read().split()[1])
-state = classifier.statistics_.joint_gram.nbytes
+state = classifier.statistics_.gram.nbytes + classifier.statistics_.class_sum.nbytes
 classifier.partial_fit(X, y)
 classifier.predict(X[:1])
 mapped = sum(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("RssFile"))
