@@ -10,31 +10,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from _helpers import LABELS, assert_same_model, make_samples, state
 from layup_sklearn import ClassStatistics, ImageEncoder, LayUPClassifier
-
-LABELS = {"int": [3, -1, 7, 8], "str": ["b", "a", "cc", "d"], "float": [0.0, 2.0, 5.0, 1.0]}
-
-
-def make_samples(n_samples=40, n_features=5, labels=(0, 1, 2, 3), seed=0):
-    rng = np.random.default_rng(seed)
-    codes = rng.permutation(np.arange(n_samples) % len(labels))
-    means = rng.standard_normal((len(labels), n_features))
-    return means[codes] + rng.standard_normal((n_samples, n_features)), np.array(labels)[codes]
-
-
-def state(classifier):
-    return pickle.dumps({k: v for k, v in vars(classifier).items() if k != "_solutions"})
-
-
-def assert_same_model(ours, reference, X, rtol=1e-10):
-    """Equal up to rounding relative to the size of the sums."""
-    assert_array_equal(ours.classes_, reference.classes_)
-    size = np.abs(reference.statistics_.joint_gram).max()
-    assert_allclose(
-        ours.statistics_.joint_gram, reference.statistics_.joint_gram, rtol=rtol, atol=rtol * size
-    )
-    assert_array_equal(ours.predict(X), reference.predict(X))
-
 
 splits = given(
     seed=st.integers(0, 999),
@@ -88,13 +65,12 @@ def test_single_precision_sums_are_merged_and_forgotten(seed, n_first):
     single = LayUPClassifier(ridge=1.0, dtype="float32").fit(X[:n_first], y[:n_first])
     before = single.statistics_
     single.merge(LayUPClassifier().fit(X[n_first:], y[n_first:]))
-    assert single.statistics_.joint_gram.dtype == np.float32
-    assert single.statistics_.joint_gram.flags.f_contiguous
+    assert single.statistics_.gram.dtype == np.float32
     single.forget(X[n_first:], y[n_first:])
     assert_array_equal(single.classes_, before.classes)
     assert_array_equal(single.statistics_.class_count, before.class_count)
-    size = np.abs(before.joint_gram).max()
-    assert_allclose(single.statistics_.joint_gram, before.joint_gram, atol=1e-5 * size)
+    size = np.abs(before.gram).max()
+    assert_allclose(single.statistics_.gram, before.gram, atol=1e-5 * size)
 
 
 def test_merging_many_in_any_order():
@@ -184,9 +160,8 @@ def test_the_scale_of_the_features_does_not_matter(scale):
     assert_array_equal(classifier.classes_, y[19:])
 
 
-def test_forgetting_sees_the_encoder_and_works_in_chunks(monkeypatch):
-    monkeypatch.setattr("layup_sklearn._classifier.CHUNK_ROWS", 7)
-    X, y = make_samples()
+def test_forgetting_sees_the_encoder_and_works_in_chunks():
+    X, y = make_samples(2500)
     scaler = FrozenEstimator(StandardScaler().fit(X))
     classifier = LayUPClassifier(scaler, ridge=1.0).fit(X, y).forget(X[20:], y[20:])
     assert_same_model(classifier, LayUPClassifier(scaler, ridge=1.0).fit(X[:20], y[:20]), X)

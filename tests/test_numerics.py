@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.linalg import LinAlgError
 
 from layup_sklearn import ClassStatistics, LayUPClassifier
-from layup_sklearn._ridge import solve_ridge
+from layup_sklearn._ridge import RidgeFactor
 
 SCORES_RTOL = 1e-4  # of the largest score, at any ridge that is accepted
 
@@ -62,7 +62,7 @@ def test_every_accepted_ridge_gives_the_right_scores(kind, scale):
     for exponent in range(-16, 4):
         ridge = np.trace(statistics.gram) * 10.0**exponent
         try:
-            scores = X @ solve_ridge(statistics, ridge).T
+            scores = X @ RidgeFactor(statistics, ridge).coef().T
         except LinAlgError as error:
             assert "use ridge >=" in str(error)
             continue

@@ -20,15 +20,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from _helpers import assert_same_sums
+from _helpers import state as content
 from layup_sklearn import (
     PAPER_RIDGES,
     FeatureCache,
     ImageEncoder,
     LayUPClassifier,
-    _persistence,
     encoders,
 )
-from layup_sklearn._persistence import blocks, load_model
 
 DATA = Path(__file__).parent / "data"
 X = np.random.default_rng(0).standard_normal((40, 5))
@@ -46,12 +46,6 @@ LABELS = {
 }
 
 
-def content(classifier):
-    """All that a classifier holds, parameters and arrays, in comparable form."""
-    state = {k: v for k, v in vars(classifier).items() if k != "_solutions"}
-    return joblib.hash(state)
-
-
 def round_trip(classifier, folder):
     classifier.save(folder / "model.safetensors")
     return LayUPClassifier.load(folder / "model.safetensors")
@@ -64,7 +58,6 @@ def test_labels_of_all_kinds_come_back(kind, dtype, tmp_path):
     again = round_trip(classifier, tmp_path)
     assert again.classes_.dtype == classifier.classes_.dtype
     assert content(again) == content(classifier)
-    assert again.statistics_.joint_gram.flags.f_contiguous
     assert_array_equal(again.decision_function(X), classifier.decision_function(X))
     assert_array_equal(again.predict(X), classifier.predict(X))
 
@@ -94,16 +87,13 @@ def test_the_file_holds_the_sums_and_one_triangle(d, n_classes, seed, tmp_path_f
     classifier = LayUPClassifier().fit(rng.standard_normal((9, d)), np.arange(9) % n_classes)
     path = tmp_path_factory.mktemp("model") / "model"
     classifier.save(path)
-    tensors, gram = load_file(path), np.zeros((d, d))
-    for rows, columns, part in blocks(d):
-        gram[rows, columns] = tensors["gram_lower"][part].reshape(-1, d - rows.start).T
-    assert_array_equal(gram, np.tril(classifier.statistics_.gram))
-    assert len(tensors["gram_lower"]) <= 1.03 * d * (d + 1) / 2
-    assert_array_equal(tensors["class_sum"], classifier.statistics_.class_sum)
-    assert_array_equal(tensors["class_count"], classifier.statistics_.class_count)
-    loaded, _ = load_model(path)
-    assert_array_equal(loaded.joint_gram, classifier.statistics_.joint_gram)
-    assert loaded.joint_gram.flags.f_contiguous
+    tensors, statistics = load_file(path), classifier.statistics_
+    rows, columns = np.triu_indices(d)  # the lower triangle, column by column
+    assert_array_equal(tensors["gram_packed"], statistics.gram[columns, rows])
+    assert_array_equal(tensors["class_sum"], statistics.class_sum)
+    assert_array_equal(tensors["class_count"], statistics.class_count)
+    assert sorted(tensors) == ["class_count", "class_sum", "gram_packed"]
+    assert_same_sums(LayUPClassifier.load(path).statistics_, statistics, rtol=0)
 
 
 def test_learning_goes_on_after_loading(tmp_path):
@@ -137,11 +127,12 @@ def test_an_encoder_comes_back_with_its_fitted_arrays(tmp_path):
     assert round_trip(by_name.set_params(encoder="test_vit"), tmp_path).encoder == "test_vit"
 
 
-def test_every_encoder_can_be_described():
-    described = _persistence._encoders()
-    assert described.keys() == set(encoders.__all__) - {"FeatureCache"}
-    for name in described.keys() - {"ModuleEncoder"}:  # its module is no number or string
-        assert all(not callable(v) for v in described[name]().get_params().values())
+@pytest.mark.parametrize("name", sorted(set(encoders.__all__) - {"FeatureCache", "ModuleEncoder"}))
+def test_every_encoder_can_be_saved(name, tmp_path):
+    again = round_trip(
+        LayUPClassifier().fit(X, y).set_params(encoder=getattr(encoders, name)()), tmp_path
+    )
+    assert type(again.encoder).__name__ == name
 
 
 def test_a_feature_cache_is_saved_as_its_folder(tmp_path):
@@ -244,7 +235,8 @@ def test_one_thread_saves_another_reads_and_a_third_learns(tmp_path):
 KILL = """
 import os, resource, signal, sys
 import numpy as np
-from layup_sklearn import LayUPClassifier, _persistence
+from layup_sklearn import LayUPClassifier
+from layup_sklearn import _persistence
 
 folder = sys.argv[1]
 path = os.path.join(folder, "model")
@@ -281,8 +273,8 @@ def died(model, die, number):
         model.save(path)
         os._exit(0)
     killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    array = LayUPClassifier.load(path).statistics_.joint_gram
-    assert any(np.array_equal(array, model.statistics_.joint_gram) for model in models)
+    array = LayUPClassifier.load(path).statistics_.gram
+    assert any(np.array_equal(array, model.statistics_.gram) for model in models)
     return killed
 
 
@@ -304,7 +296,7 @@ def test_killed_at_any_byte_or_line_of_a_save_the_file_is_the_old_or_the_new_one
     assert result.returncode == 0, result.stderr
     cut_off_while_writing, lines = map(int, result.stdout.split())
     assert cut_off_while_writing == 50
-    assert lines > 100  # at each of which it was killed
+    assert lines > 20  # at each of which it was killed
 
 
 # what is not a whole model of this format
@@ -370,8 +362,8 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def test_a_newer_format_is_refused(saved):
-    rewrite(saved, {"format_version": "2", "package_version": "9.1"})
-    with pytest.raises(ValueError, match=r"layup_sklearn 9.1 in format 2.*up to 1: upgrade"):
+    rewrite(saved, {"format_version": "3", "package_version": "9.1"})
+    with pytest.raises(ValueError, match=r"layup_sklearn 9.1 in format 3.*up to 2: upgrade"):
         LayUPClassifier.load(saved)
 
 
@@ -393,7 +385,7 @@ def change(parameters=None, **fitted):
         ({}, {"class_sum": np.zeros((4, 5), int)}, "not the sums"),
         ({}, {"class_sum": np.full((4, 5), np.nan)}, "not the sums"),
         ({}, {"class_count": -np.ones(4)}, "not the sums"),
-        ({}, {"gram_lower": np.zeros(14)}, "not the sums"),
+        ({}, {"gram_packed": np.zeros(14)}, "not the sums"),
         ({"labels": '{"@list": [0, 1, 1, 2], "dtype": "<i8"}'}, {}, "not the sums"),
         ({"labels": '{"@list": [0, 1, 2, 3], "dtype": "V8"}'}, {}, "labels of type"),
         ({"labels": "[" * 5000}, {}, "cannot be loaded"),
@@ -468,7 +460,7 @@ def test_files_of_format_1_with_an_encoder_are_read():
     classifier = LayUPClassifier.load(DATA / "format_1_images.safetensors")
     assert classifier.encoder_.get_params()["layer_norm"] is True
     assert classifier.encoder_.layer_sizes_ == [64, 64]
-    assert classifier.dtype == classifier.statistics_.joint_gram.dtype == "float32"
+    assert classifier.dtype == classifier.statistics_.gram.dtype == "float32"
     assert_array_equal(classifier.classes_, [-3, 7])
     images = np.zeros((2, 32, 32, 3), np.uint8)
     images[1] = 255
