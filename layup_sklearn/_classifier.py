@@ -673,12 +673,13 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         old = model.folded().statistics.with_classes(classes)
         X = np.concatenate([features for features, _, _ in batches]).astype(np.float64, copy=False)
         y, weight = batch.y, batch.sample_weight
-        new, choice = old.add_samples(X, y, weight), None
+        new = model.replaced(old.add_samples(X, y, weight))
         columns = leading_columns(self.n_layers, model.layer_ends)
         if splits := check_folds(self.cv, X, y, batch.kept):
             ridges = check_candidates(self.ridges)
             choice = choose_by_folds(old, X, y, weight, splits, columns, ridges)
-        return model.replaced(new, choice)
+            return new.replaced(new.statistics, choice)
+        return new
 
     def _with_encoder(self, encoder):
         """A shallow copy whose model has another fitted encoder, of the same features."""

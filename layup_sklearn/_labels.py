@@ -73,10 +73,12 @@ def union_of_labels(*labels):
         )
     union = np.unique(np.concatenate(labels))
     for part in labels:
-        if len(np.unique(part.astype(union.dtype))) < len(part):
+        with np.errstate(invalid="ignore"):  # of numbers beyond the other type
+            changed = part.astype(union.dtype).astype(part.dtype) != part
+        if changed.any():
             raise ValueError(
-                f"Labels of type {part.dtype} collide as {union.dtype}, the common type of all "
-                "calls; use one type."
+                f"Label {part[changed].tolist()[0]!r} of type {part.dtype} cannot be kept as "
+                f"{union.dtype}, the common type of all calls; use one type."
             )
     return union
 

@@ -172,9 +172,9 @@ class PendingRows:
             X = np.array(X, dtype=dtype)
             total = self.total + np.einsum("ij,i->j", X, sample_weight, dtype=np.float64)
             squares = np.einsum("ij,ij,i->j", X, X, sample_weight, dtype=np.float64)
+            weight = self.weight + float(sample_weight.sum())
         batch = X, y.copy(), sample_weight.copy()
         batches = (*self.batches, tuple(map(read_only, batch)))
-        weight = self.weight + float(sample_weight.sum())
         squared_norm = self.squared_norm + squares
         return PendingRows(batches, self.n_rows + len(X), weight, total, squared_norm)
 

@@ -211,8 +211,8 @@ class ClassStatistics:
             codes = label_codes(self.classes, y)
             for start in range(0, len(codes), CHUNK_ROWS):
                 chunk = slice(start, start + CHUNK_ROWS)
-                rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
                 with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
+                    rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
                     add_squares(gram, rows, weight[chunk], sign)
                     add_by_class(class_sum, rows, codes[chunk], sign * weight[chunk])
             class_count += sign * np.bincount(codes, weight, minlength=len(class_count))

@@ -3,19 +3,39 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import layup_sklearn
 
 PACKAGE = Path(layup_sklearn.__file__).parent
-ALLOWED = {
-    "_statistics": set(),
+CORE = {
+    "_sample_error": set(),
+    "_validation": set(),
+    "_labels": set(),
+    "_symmetric": set(),
+    "_sums": set(),
+    "_values": {"encoders"},
+    "_statistics": {"_labels", "_sums", "_symmetric"},
     "_ridge": {"_statistics"},
-    "_persistence": {"_statistics"},
-    "_probabilities": set(),
-    "_classifier": {"_statistics", "_ridge", "_persistence", "_probabilities"},
-    "_parallel": {"_classifier", "_persistence"},
-    "_displays": set(),
-    "evaluation": {"_displays"},
+    "_carried": {"_ridge"},
+    "_choice": {"_ridge", "_statistics"},
+    "_folds": {"_choice", "_ridge", "_statistics"},
+    "_readout": set(),
+    "_forgetting": {"_statistics", "_symmetric"},
+    "_rows": {"_sample_error", "_symmetric", "_validation"},
+    "_model": {"_carried", "_choice", "_ridge", "_rows", "_statistics", "_sums"},
+    "_solution": {"_carried", "_choice", "_model", "_ridge", "_symmetric"},
+    "_persistence": {"_statistics", "_symmetric", "_values", "encoders"},
 }
+ALLOWED = {
+    **CORE,
+    "_classifier": {*CORE, "encoders"} - {"_sums", "_values", "_carried", "_ridge", "_symmetric"},
+    "_parallel": {"_classifier", "_solution", "_sample_error"},
+    "_displays": {"encoders"},
+    "evaluation": {"_displays", "_validation", "encoders"},
+    "encoders": {"_sample_error", "_validation"},
+}
+FRAMEWORKS = {"timm", "torch", "torchvision", "transformers"}
 
 
 def run(code):
@@ -49,13 +69,45 @@ def test_missing_torch_is_one_clear_error():
         assert last.startswith("ImportError: Encoders need torch and timm") and missing in last
 
 
-def test_imports_run_one_way():
-    for module, allowed in ALLOWED.items():
-        tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-        relative = {n.module for n in tree.body if isinstance(n, ast.ImportFrom) and n.level}
-        assert relative <= allowed, module
-        names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        assert not {"torch", "timm"} & names, module
+def imports_of(path):
+    """Every imported module, relative ones as they are named; nested imports, too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield from (
+                "." * node.level + (module or alias.name)
+                for alias in node.names[: 1 if module else None]
+            )
+            if not node.level:
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def files():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.name != "__init__.py":
+            yield path, path.parent.name if path.parent != PACKAGE else path.stem
+
+
+def test_every_room_is_on_the_plan():
+    assert {room for _, room in files()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path, room", [pytest.param(*f, id=f[0].name) for f in files()])
+def test_imports_run_one_way(path, room):
+    dots = "." * len(path.relative_to(PACKAGE).parts)
+    names = set(imports_of(path))
+    relative = {
+        n.removeprefix(dots).split(".")[0]
+        for n in names
+        if n.startswith(dots) and n[len(dots)] != "."
+    }
+    assert relative <= ALLOWED[room], room
+    frameworks = {name.split(".")[0] for name in names} & FRAMEWORKS
+    assert room == "encoders" or not frameworks
+    private = {n for n in names if n.startswith("sklearn") and "._" in n}
+    assert room == "_validation" or not private
 
 
 def test_public_names():

@@ -200,8 +200,7 @@ def test_classifier_learns_images_and_names_bad_ones(images, monkeypatch, tmp_pa
     assert (classifier.predict(images) == joint.predict(TINY.transform(images))).all()
     assert classifier.score(images, labels) > 1 / 3
 
-    monkeypatch.setattr("layup_sklearn._classifier.IN_PLACE_ROWS", 0)
-    monkeypatch.setattr("layup_sklearn._classifier.CHUNK_ROWS", 2)
+    monkeypatch.setattr("layup_sklearn._rows.CHUNK_ROWS", 2)
     paths = [tmp_path / f"{i}.png" for i in range(6)]
     for path, image in zip(paths, images):
         Image.fromarray(image).save(path)

@@ -179,8 +179,7 @@ def test_what_is_no_text_is_named(X, message, folder):
 
 
 def test_the_classifier_names_the_position_in_the_whole_call(folder, monkeypatch):
-    monkeypatch.setattr("layup_sklearn._classifier.IN_PLACE_ROWS", 0)
-    monkeypatch.setattr("layup_sklearn._classifier.CHUNK_ROWS", 3)
+    monkeypatch.setattr("layup_sklearn._rows.CHUNK_ROWS", 3)
     classifier = LayUPClassifier(TextEncoder(folder), ridge=1.0).fit(TEXTS, [0, 1] * 4)
     before = classifier.statistics_.gram.copy()
     with pytest.raises(ValueError, match=r"X\[7\]: is None"):
