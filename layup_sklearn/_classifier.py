@@ -597,6 +597,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def ridge_scores_(self):
         return self._solved()[1].scores
 
+    def __dir__(self):
+        """All names. scikit-learn looks at each attribute first, which would solve."""
+        return object.__dir__(self)
+
     def __sklearn_is_fitted__(self):
         return self._model is not None
 

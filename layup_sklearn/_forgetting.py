@@ -49,7 +49,7 @@ def without_samples(before, after):
             "These samples cannot have been learned: without them the Gram matrix would not be "
             "positive semi-definite. Forget samples with the X, y and sample_weight they had."
         )
-    _warn_of_rounding(before.squared_norm, after.squared_norm, eps)
+    _warn_of_rounding(before, after, count, eps)
     gram = after.gram
     if (after.squared_norm < 0).any():
         gram = gram.copy(order="F")
@@ -88,14 +88,21 @@ def _is_possible(before, after, count, slack):
     return dpotrf(scatter, lower=1, clean=0, overwrite_a=1)[1] == 0
 
 
-def _warn_of_rounding(old, new, eps):
-    """Samples far larger than the rest take its last digits with them."""
-    lost = (new > 0) & (new < 1e4 * eps * old)
+def _warn_of_rounding(before, after, count, eps):
+    """Samples far larger than the rest take its last digits with them.
+
+    The class sums bound the squared norm of a column from below and, not being squared, lose
+    their digits later. What they say must not drown in the rounding of the Gram matrix, unless
+    it is rounding itself.
+    """
+    sums = after.class_sum[count > 0].astype(np.float64)
+    bound = (sums**2 / count[count > 0, np.newaxis]).sum(axis=0)
+    rounding = eps * before.squared_norm
+    lost = (bound < 100 * rounding) & (bound > 1e4 * eps * rounding)
     if lost.any():
-        column = np.flatnonzero(lost)[0]
         warnings.warn(
-            f"What is left in {lost.sum()} column(s), the first of them column {column}, is no "
-            "more than the rounding of what was: samples were forgotten that were far larger "
+            f"What is left in {lost.sum()} column(s), the first of them column {lost.argmax()}, is "
+            "no more than the rounding of what was: samples were forgotten that were far larger "
             "than the rest. Learn the rest anew.",
             stacklevel=3,
         )

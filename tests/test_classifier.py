@@ -1,3 +1,4 @@
+import copy
 import pickle
 import tracemalloc
 from io import BytesIO
@@ -481,3 +482,123 @@ def test_data_frames_and_feature_names():
     classifier.set_params(encoder=FunctionTransformer(lambda X: np.asarray(X)[:, :3])).fit(frame, y)
     assert not hasattr(classifier, "feature_names_in_")
     assert not hasattr(classifier.set_params(encoder=Layers()).fit(X, y), "n_features_in_")
+
+
+# errors at the first call, and memory
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "parameters, message",
+    [
+        ({"ridge": 0.0}, "use ridge >= "),
+        ({"ridges": [0.0, 1e-30]}, "use ridge >= "),
+        ({"n_layers": 2}, r"n_layers=2, but the features come in 1 layer"),
+    ],
+    ids=str,
+)
+def test_what_can_never_be_solved_is_an_error_of_the_first_call(call, parameters, message):
+    X, y = make_samples(10, 30)
+    classifier = LayUPClassifier(**parameters)
+    with pytest.raises(ValueError, match=message):
+        getattr(classifier, call)(X, y)
+    assert not hasattr(classifier, "statistics_")
+    assert vars(classifier) == classifier.get_params()
+
+
+def test_layers_that_the_encoder_does_not_give_are_an_error_of_the_first_call():
+    X, y = make_samples()
+    with pytest.raises(ValueError, match="n_layers=3, but the features come in 2 layer"):
+        LayUPClassifier(Layers((2, 3)), n_layers=3).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("scale", [1e15, 1e18, 1e19, 1e25])
+def test_single_precision_sums_of_large_features_are_right_or_refused(scale):
+    X, y = make_samples()
+    try:
+        labels = (
+            LayUPClassifier(dtype="float32", ridge=scale**2).fit(scale * X, y).predict(scale * X)
+        )
+    except ValueError as error:
+        assert scale > 1e15 and "too large" in str(error)
+    else:
+        assert_array_equal(labels, LayUPClassifier(ridge=1.0).fit(X, y).predict(X))
+
+
+def test_counts_of_single_precision_sums_do_not_stop_at_two_to_the_24():
+    X, y = make_samples()
+    classifier = LayUPClassifier(dtype="float32").fit(X, y, sample_weight=np.full(40, 2.0**24))
+    for i in range(3):
+        classifier.partial_fit(X[i : i + 1], y[i : i + 1])
+    assert classifier.statistics_.n_samples == 40 * 2.0**24 + 3
+
+
+def test_solutions_of_many_ridges_are_not_kept():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((50, 300)), np.arange(50) % 5
+    classifier = LayUPClassifier(ridge=1.0).fit(X, y)
+    size = len(pickle.dumps(classifier))
+    classifier.partial_fit(X[:2], y[:2]).predict(X)
+    tracemalloc.start()
+    for ridge in np.geomspace(0.1, 10, 50):
+        classifier.set_params(ridge=ridge).predict(X)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 6 * 8 * 300**2  # a few factors, not 50
+    assert abs(len(pickle.dumps(classifier)) - size) < 200
+    twin = copy.deepcopy(classifier)
+    assert_array_equal(twin.predict(X), classifier.predict(X))
+
+
+def test_candidates_belong_to_the_solution():
+    X, y = make_samples()
+    classifier = LayUPClassifier(ridges=[1.0]).fit(X, y)
+    assert classifier.ridge_ == 1.0
+    assert classifier.set_params(ridges=[2.0]).ridge_ == 2.0
+    assert classifier.set_params(ridges=[1.0]).ridge_ == 1.0
+
+
+def test_a_new_fit_does_not_keep_the_choice_made_on_folds():
+    X, y = make_samples(200)
+    classifier = LayUPClassifier(cv=4, ridges=[1e-3, 1e6]).fit(X, y)
+    shuffled = np.random.default_rng(0).permutation(y)
+    fresh = LayUPClassifier(cv=4, ridges=[1e-3, 1e6]).fit(X, shuffled)
+    assert_array_equal(classifier.fit(X, shuffled).ridge_scores_, fresh.ridge_scores_)
+    alone = classifier.fit(X[:1], y[:1])  # too few for folds: by evidence
+    assert alone.ridge_ == LayUPClassifier(ridges=[1e-3, 1e6]).fit(X[:1], y[:1]).ridge_
+
+
+@pytest.mark.parametrize("weight", [None, np.r_[np.ones(20), 0, np.ones(19)]], ids=["all", "some"])
+def test_given_folds_keep_their_first_row(weight):
+    X, y = make_samples()
+    folds = [(np.arange(1, 40), np.array([0])), (np.r_[0, 20:40], np.arange(1, 20))]
+    classifier = LayUPClassifier(cv=folds, ridges=[1.0]).fit(X, y, weight)
+    scores = []
+    for train, test in folds:
+        fold = LayUPClassifier(ridge=1.0).fit(
+            X[train], y[train], weight if weight is None else weight[train]
+        )
+        scores.append(fold.score(X[test], y[test]))
+    assert_allclose(classifier.ridge_scores_["score"], np.mean(scores))
+
+
+# looking is free
+
+
+def test_looking_neither_solves_nor_fails():
+    X, y = make_samples(10, 30)
+    singular = LayUPClassifier(ridge=1.0).fit(X, y).set_params(ridge=0.0)
+    with_layers = LayUPClassifier(Layers((2, 3))).fit(X, y).set_params(n_layers=9)
+    for classifier in (LayUPClassifier(), singular, with_layers):
+        assert "LayUPClassifier" in classifier._repr_html_()
+        assert repr(classifier).startswith("LayUPClassifier(")
+        assert "coef_" in dir(classifier)
+        assert "coef_" not in classifier._repr_html_()
+
+
+def test_the_display_shows_what_is_known_anyway():
+    X, y = make_samples()
+    classifier = LayUPClassifier(ridge=1.0).fit(X, y)
+    assert "n_features_in_" in classifier._repr_html_() and "coef_" not in classifier._repr_html_()
+    classifier.predict(X)
+    assert "coef_" in classifier._repr_html_()

@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -247,3 +248,31 @@ def test_choices_on_folds_survive():
     plain = LayUPClassifier().fit(X, y)
     assert folds.merge(plain).ridge_ == ridge
     assert plain.merge(folds).set_params(cv=3).ridge_ == ridge
+
+
+def test_forgetting_something_huge_says_that_rounding_has_eaten_the_rest():
+    X, y = make_samples()
+    classifier = LayUPClassifier(ridge=1.0).fit(X, y).partial_fit(1e10 * X[:3], y[:3])
+    with pytest.warns(UserWarning, match="rounding"):
+        classifier.forget(1e10 * X[:3], y[:3])
+
+
+def test_functions_without_a_name_are_compared_by_what_they_are():
+    X, y = make_samples()
+    double = FunctionTransformer(lambda X: 2 * X)
+    one, same = LayUPClassifier(double).fit(X, y), LayUPClassifier(double).fit(X, y)
+    assert_allclose(one.merge(same).statistics_.gram, 8 * X.T @ X)
+    other = LayUPClassifier(FunctionTransformer(lambda X: 3 * X)).fit(X, y)
+    with pytest.raises(ValueError, match="different features"):
+        one.merge(other)
+
+
+def test_columns_that_only_the_forgotten_samples_had_are_no_matter_of_rounding():
+    rng = np.random.default_rng(0)
+    X, y = make_samples()
+    X[:, 3] = np.where(np.arange(40) < 7, rng.uniform(0, 1, 40), 0)
+    classifier = LayUPClassifier(ridge=1.0).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier.forget(X[:7], y[:7])
+    assert_same_model(classifier, LayUPClassifier(ridge=1.0).fit(X[7:], y[7:]), X)
