@@ -122,17 +122,18 @@ class Model:
         """
         model = self.memo.folded or self
         if n_rows is not None and n_rows <= MOST_PENDING:
-            return model._with_pending(classes, *next(iter(batches)))
+            return model._with_pending(classes, batches, n_rows)
         statistics = model.statistics.with_classes(classes)
         if model.pending.batches:
             batches = chain([model.pending.joined(classes)], batches)
         return model.replaced(statistics.add_batches(batches))
 
-    def _with_pending(self, classes, X, y, sample_weight):
-        fits = self.pending.n_rows + len(X) <= MOST_PENDING
+    def _with_pending(self, classes, batches, n_rows):
+        fits = self.pending.n_rows + n_rows <= MOST_PENDING
         model = self if fits else self.folded()
-        statistics = model.statistics.with_classes(classes)
-        pending = model.pending.and_also(X, y, sample_weight, statistics.gram.dtype)
+        statistics, pending = model.statistics.with_classes(classes), model.pending
+        for batch in batches:
+            pending = pending.and_also(*batch, statistics.gram.dtype)
         memo = Memo(model.memo.carried)
         return _checked(replace(model, statistics=statistics, pending=pending, memo=memo))
 

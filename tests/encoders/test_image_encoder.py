@@ -289,3 +289,22 @@ def test_a_model_in_a_folder_is_loaded_anew_when_its_files_change(images, tmp_pa
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert np.abs(encoder.transform(images) - before).max() > 0.1
     assert encoder.fingerprint() != mark
+
+
+def test_a_bad_image_is_named_where_it_stood_beside_rows_of_weight_zero(images, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for path, image in zip(paths, images):
+        Image.fromarray(image).save(path)
+    paths[4].write_bytes(b"no image")
+    classifier = LayUPClassifier(TINY)
+    with pytest.raises(ValueError, match=r"X\[4\]: cannot read the image .*4.png"):
+        classifier.fit(paths, [0, 1] * 3, sample_weight=[0, 1, 0, 1, 1, 1])
+    classifier.fit(paths, [0, 1] * 3, sample_weight=[1, 1, 1, 1, 0, 1])
+    assert classifier.statistics_.n_samples == 5
+
+
+def test_three_grey_images_are_three(images):
+    grey = images[:3, :, :, 0]
+    classifier = LayUPClassifier(TINY).fit(grey, [0, 1, 2])
+    assert classifier.statistics_.n_samples == 3
+    assert classifier.predict(grey).shape == (3,)
