@@ -152,17 +152,19 @@ def interrupted(signal_number, frame):
 
 
 def learn_until_interrupted(classifier, seconds, call):
-    """Whether the call was interrupted."""
+    """Whether the signal came during the call, or right after it."""
     before = signal.signal(signal.SIGALRM, interrupted)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        call(classifier, None)
-        return False
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            call(classifier, None)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         return True
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    return False
 
 
 def check_signals(n_rounds):
