@@ -14,10 +14,16 @@ from ._rows import PendingRows
 from ._statistics import ClassStatistics
 from ._sums import add_by_class
 
-# Rows that wait before they are folded into the sums. A fold writes the whole Gram matrix, so
-# many rows should share it; a carried factor reads them all for each new row, so they should
-# stay few beside the features.
-MOST_PENDING = 256
+MOST_PENDING = 256  # rows that wait before they are folded into the sums
+
+
+def most_pending(n_features):
+    """How many rows wait.
+
+    A fold costs n_features^3, so many rows should share it; a carried factor reads all of them
+    for each new row, so they should stay few beside the features: about an eighth was fastest.
+    """
+    return min(max(n_features // 8, 32), MOST_PENDING)
 
 
 class Memo:
@@ -121,7 +127,7 @@ class Model:
             Samples in all of them; so few wait. None: they are folded at once.
         """
         model = self.memo.folded or self
-        if n_rows is not None and n_rows <= MOST_PENDING:
+        if n_rows is not None and n_rows <= most_pending(model.statistics.n_features):
             return model._with_pending(classes, batches, n_rows)
         statistics = model.statistics.with_classes(classes)
         if model.pending.batches:
@@ -129,7 +135,7 @@ class Model:
         return model.replaced(statistics.add_batches(batches))
 
     def _with_pending(self, classes, batches, n_rows):
-        fits = self.pending.n_rows + n_rows <= MOST_PENDING
+        fits = self.pending.n_rows + n_rows <= most_pending(self.statistics.n_features)
         model = self if fits else self.folded()
         statistics, pending = model.statistics.with_classes(classes), model.pending
         for batch in batches:

@@ -8,7 +8,7 @@ import numpy as np
 from ._carried import TooHeavy
 from ._choice import choose_by_evidence
 from ._model import Model
-from ._ridge import smallest_safe_ridge
+from ._ridge import Evidence, smallest_safe_ridge
 from ._symmetric import read_only
 
 _REMEMBERED = 4  # solutions, for those who compare parameters on the same model
@@ -41,22 +41,30 @@ class Solution:
     ridge : float
     n_layers : int
     coef : ndarray of shape (n_classes, n_features)
-    seen : ndarray of shape (n_classes,), bool
-        Which classes have samples.
-    log_evidence : float
-    noise_variance : float
-    scores : ndarray of shape (n_tried,), structured
+    evidence : Evidence
+        At this ridge and number of layers.
+    tried : list of (n_layers, ridge, score)
     by_folds : bool
+        Whether the scores are accuracies on folds.
     """
 
     ridge: float
     n_layers: int
     coef: np.ndarray
-    seen: np.ndarray
-    log_evidence: float
-    noise_variance: float
-    scores: np.ndarray
+    evidence: Evidence
+    tried: list
     by_folds: bool
+
+    @property
+    def seen(self):
+        """Which classes have samples."""
+        return self.evidence.class_count > 0
+
+    @property
+    def scores(self):
+        """All that was tried, as a structured array."""
+        dtype = [("n_layers", int), ("ridge", float), ("score", float)]
+        return np.array(self.tried, dtype=dtype)
 
 
 def solution_of(model, settings):
@@ -97,25 +105,20 @@ def solve(model, settings):
         solution = _solve(model, settings, columns)
     except TooHeavy:
         return _solve(model.folded(), settings, columns)
-    model.memo.keep_carried(columns[0], solution.scores["ridge"])
+    model.memo.keep_carried(columns[0], [ridge for _, ridge, _ in solution.tried])
     return solution
 
 
 def _solve(model, settings, columns):
     choice, by_folds = _choice(model, settings, columns)
     factor = choice.factor or model.factor(choice.ridge, choice.n_features)
-    evidence = factor.evidence(choice.n_features)
     n_layers = {end: n for n, end in enumerate(model.layer_ends, start=1)}
-    tried = [(n_layers[d], ridge, score) for d, ridge, score in choice.scores]
-    dtype = [("n_layers", int), ("ridge", float), ("score", float)]
     return Solution(
         ridge=choice.ridge,
         n_layers=n_layers[choice.n_features],
         coef=read_only(factor.coef(choice.n_features)),
-        seen=evidence.class_count > 0,
-        log_evidence=float(evidence.log_likelihood()),
-        noise_variance=float(evidence.noise_variance()),
-        scores=read_only(np.array(tried, dtype=dtype)),
+        evidence=factor.evidence(choice.n_features),
+        tried=[(n_layers[d], ridge, score) for d, ridge, score in choice.scores],
         by_folds=by_folds,
     )
 

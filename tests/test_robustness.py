@@ -371,9 +371,11 @@ def test_what_is_handed_out_cannot_be_written():
     classifier = make_classifier()
     statistics = classifier.statistics_
     handed = [statistics.gram, statistics.class_sum, statistics.class_count, statistics.classes]
-    handed += [classifier.coef_, classifier.classes_, classifier.ridge_scores_]
+    handed += [classifier.coef_, classifier.classes_]
     for array in handed:
         assert not array.flags.writeable
+    classifier.ridge_scores_["ridge"] = -1  # of a copy
+    assert (classifier.ridge_scores_["ridge"] == 1).all()
     rows, labels = X[:3].copy(), y[:3].copy()
     classifier.partial_fit(rows, labels)
     rows[:], labels[:] = 99, 0
