@@ -4,10 +4,8 @@ from copy import copy
 from dataclasses import replace
 from itertools import chain
 from numbers import Integral, Real
-from pickle import PicklingError
 from types import SimpleNamespace
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import get_tags
@@ -20,7 +18,7 @@ from ._labels import check_labels, union_of_labels
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import familiarity, label_probabilities, ridge_scores
-from ._rows import Batch, check_collection, encoded
+from ._rows import Batch, check_collection, encoded, same_encoder
 from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
 from ._validation import (
     HasMethods,
@@ -282,7 +280,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return self._replace(model, model.replaced(statistics, model.choice or others.choice))
 
     def _check_same_features(self, other):
-        if not _same_encoder(self.encoder_, other.encoder_):
+        if not same_encoder(self.encoder_, other.encoder_):
             raise ValueError(
                 "The two classifiers cannot be merged: their encoders make different features "
                 f"({self.encoder_!r} and {other.encoder_!r}, as fitted)."
@@ -740,27 +738,3 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, Integral) else {}
         return ImageEncoder(self.encoder, **layers)
-
-
-def _same_encoder(encoder, other):
-    """Whether two fitted encoders make the same features."""
-    if encoder is other:
-        return True
-    if type(encoder) is not type(other):
-        return False
-    if hasattr(encoder, "fingerprint"):
-        return encoder.fingerprint() == other.fingerprint()
-    try:
-        return joblib.hash(encoder) == joblib.hash(other)
-    except (AttributeError, PicklingError, TypeError):  # a function without a name to be found
-        return _hash_by_value(encoder) == _hash_by_value(other)
-
-
-def _hash_by_value(encoder):
-    try:
-        return joblib.hash(joblib.wrap_non_picklable_objects(encoder))
-    except Exception as error:
-        raise ValueError(
-            f"The encoders cannot be compared: {encoder!r} cannot be pickled ({error}). Give both "
-            "classifiers one and the same encoder, or one with a method `fingerprint`."
-        ) from error

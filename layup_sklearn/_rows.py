@@ -1,7 +1,9 @@
 """Rows on their way into the sums: checked, weighted, encoded chunk by chunk, or waiting."""
 
 from dataclasses import dataclass
+from pickle import PicklingError
 
+import joblib
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
@@ -132,6 +134,30 @@ def _check_features(features, n_samples, n_features):
             f"expecting {n_features} features as input."
         )
     return features
+
+
+def same_encoder(encoder, other):
+    """Whether two fitted encoders make the same features."""
+    if encoder is other:
+        return True
+    if type(encoder) is not type(other):
+        return False
+    if hasattr(encoder, "fingerprint"):
+        return encoder.fingerprint() == other.fingerprint()
+    try:
+        return joblib.hash(encoder) == joblib.hash(other)
+    except (AttributeError, PicklingError, TypeError):  # a function without a name to be found
+        return _hash_by_value(encoder) == _hash_by_value(other)
+
+
+def _hash_by_value(encoder):
+    try:
+        return joblib.hash(joblib.wrap_non_picklable_objects(encoder))
+    except Exception as error:
+        raise ValueError(
+            f"The encoders cannot be compared: {encoder!r} cannot be pickled ({error}). Give both "
+            "classifiers one and the same encoder, or one with a method `fingerprint`."
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
