@@ -108,17 +108,25 @@ def encoded(X, encoder, n_features=None):
     ValueError
         When the encoder makes other rows or columns than it should.
     """
-    for start in range(0, num_samples(X), CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        features = X[rows] if encoder is None else safe_indexing(X, rows)
-        if encoder is not None:
-            n_samples = num_samples(features)
-            try:
-                features = encoder.transform(features)
-            except SampleError as error:
-                raise error.at(start + error.position) from error.__cause__
-            features = _check_features(features, n_samples, n_features)
-        yield rows, features
+    n_samples = num_samples(X)
+    chunks = [slice(s, min(s + CHUNK_ROWS, n_samples)) for s in range(0, n_samples, CHUNK_ROWS)]
+    if encoder is None:
+        yield from ((rows, X[rows]) for rows in chunks)
+        return
+    results = _transformed(encoder, (safe_indexing(X, rows) for rows in chunks), n_samples)
+    for rows in chunks:
+        try:
+            features = next(results)
+        except SampleError as error:
+            raise error.at(rows.start + error.position) from error.__cause__
+        yield rows, _check_features(features, rows.stop - rows.start, n_features)
+
+
+def _transformed(encoder, chunks, n_samples):
+    """Features of each chunk; encoders of this package work ahead on the next ones."""
+    if hasattr(encoder, "transform_chunks"):
+        return encoder.transform_chunks(chunks, n_samples)
+    return map(encoder.transform, chunks)
 
 
 def _check_features(features, n_samples, n_features):

@@ -39,7 +39,7 @@ from layup_sklearn import LayUPClassifier
 from .stream import BareUpdate
 
 N_CLASSES, N_START, N_WARM, N_POOL, N_LABELS = 50, 2000, 10, 1000, 100
-RIDGE = 1.0
+RIDGE = 1000.0
 FIXED, AUTO = f"ours, ridge={RIDGE}", "ours, ridge='auto'"
 
 

@@ -14,7 +14,7 @@ from .._validation import Interval, StrOptions
 from ._frozen_encoder import DEFAULT_LAYERS
 from ._image_encoder import ImageEncoder, normalised
 from ._image_reading import as_image_list, read_image
-from ._torch import device_of, random_numbers
+from ._torch import device_of, precision_on, random_numbers
 
 LOGIT_SCALE = 30.0
 BATCH_SIZE = 48
@@ -96,7 +96,7 @@ def train_adapter(
     epochs, patience : int
         At most so many passes over the data; so many without improvement end it.
     learning_rate : float
-    precision : {"float32", "bfloat16"}
+    precision : {"float32", "tf32", "bfloat16"}
         Of the network's matrix products.
     verbose : int
 
@@ -249,7 +249,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
     The recipe is that of LayUP ([1]_): a temporary head gives logits 30 cos(f(x), w_c), with
     f the network's usual output; cross-entropy, AdamW with weight decay 5e-4, batches of
     48, RandomResizedCrop (70 to 100 % of the area), horizontal flip, ColorJitter of 0.1. With
-    ``precision="bfloat16"``, and always on CUDA, the network is trained in bfloat16 where that is
+    ``precision="bfloat16"``, the default on CUDA, the network is trained in bfloat16 where that is
     safe (autocast): on a CPU with such instructions twice as fast.
 
     The network of `model`, which others may share, is never changed. A fit that fails or
@@ -302,7 +302,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
         pretrained=True,
         checkpoint_path=None,
         device="auto",
-        precision="float32",
+        precision="auto",
         batch_size=64,
         memory=None,
         verbose=0,
@@ -383,7 +383,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
                 epochs=self.epochs,
                 learning_rate=self.learning_rate,
                 patience=self.patience,
-                precision="bfloat16" if device_of(base).type == "cuda" else self.precision,
+                precision=precision_on(device_of(base), self.precision),
                 verbose=self.verbose,
             )
         old, new = base.state_dict(), merge(network).state_dict()

@@ -1,7 +1,9 @@
 """Samples through a frozen network in batches, or out of a cache: what encoders share."""
 
 import warnings
+from collections import deque
 from hashlib import blake2b
+from itertools import chain
 from numbers import Integral
 
 import numpy as np
@@ -10,7 +12,7 @@ from sklearn.utils import gen_batches
 
 from .._validation import Interval
 from ._feature_cache import FeatureCache, as_feature_cache
-from ._torch import device_of
+from ._torch import device_of, run_ahead, to_host, torch_view
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 DEFAULT_LAYERS = 6
@@ -30,8 +32,8 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     - ``_all_layer_sizes(network)``: widths of all layers, deepest first.
     - ``_space(network)``: text that names what features depend on, `layer_norm` apart.
     - ``_key(space, sample, position)``: of a sample in the cache, from a digest of the space.
-    - ``_passes(network, samples, positions, n_layers)``: an iterable of (positions, inputs)
-      in batches, and a function from inputs to a tensor of features, deepest layer first.
+    - ``_batches(network, samples, positions)``: an iterable of (positions, inputs).
+    - ``_launch(network, inputs, n_layers)``: a tensor of features, deepest layer first.
     """
 
     _all_of_fewer = DEFAULT_LAYERS  # a number that stands for all layers where there are fewer
@@ -65,17 +67,50 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _transform(self, X):
         samples = self._as_list(X)
+        [features] = self.transform_chunks([samples], len(samples))
+        return features
+
+    def transform_chunks(self, chunks, n_samples=None):
+        """Features of one part of the samples after the other.
+
+        On CUDA the network works on the next parts while the caller has one.
+
+        Parameters
+        ----------
+        chunks : iterable
+            Each what `transform` takes.
+        n_samples : int, default=None
+            In all of them, for the progress bar.
+
+        Yields
+        ------
+        features : ndarray of shape (n_samples_of_the_part, sum of `layer_sizes_`), float32
+            What `transform` gives.
+        """
         network = self._network()
         sizes = self._layer_sizes(network)
-        features = np.empty((len(samples), sum(sizes)), np.float32)
-        if self.memory is None:
-            for rows, values in self._forward(network, samples, range(len(samples)), len(sizes)):
-                features[rows] = values
-        else:
-            self._fill_through_cache(network, samples, features)
-        if self._normalises(network):
-            standardise_layers(features, sizes)
-        return features
+        if self.memory is not None:
+            for chunk in chunks:
+                yield self._fill_through_cache(network, self._as_list(chunk), sizes)
+            return
+        lengths = []
+
+        def parts():
+            for chunk in chunks:
+                samples = self._as_list(chunk)
+                lengths.append(len(samples))
+                yield samples, range(len(samples))
+
+        normalised = sizes if self._normalises(network) else None
+        features, filled, part = None, 0, 0
+        for rows, values in self._forward(network, parts(), len(sizes), normalised, n_samples):
+            if features is None:
+                features = np.empty((lengths[part], sum(sizes)), np.float32)
+            features[rows] = values
+            filled += len(values)
+            if filled == len(features):
+                yield features
+                features, filled, part = None, 0, part + 1
 
     def fingerprint(self):
         """Name of the space that the features live in.
@@ -105,7 +140,8 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             )
         return sizes[: self.n_layers]
 
-    def _fill_through_cache(self, network, samples, features):
+    def _fill_through_cache(self, network, samples, sizes):
+        features = np.empty((len(samples), sum(sizes)), np.float32)
         cache, width = as_feature_cache(self.memory), features.shape[1]
         all_sizes = self._all_layer_sizes(network)
         space = _digest(self._space(network))  # of every key, and long
@@ -119,43 +155,67 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                 else:
                     missing.setdefault(key, []).append(row)
         keys = {rows[0]: key for key, rows in missing.items()}
-        for positions, values in self._forward(network, samples, list(keys), len(all_sizes)):
+        for positions, values in self._forward(network, [(samples, list(keys))], len(all_sizes)):
             if cache is not None:
                 cache.put([keys[position] for position in positions], values)
             for position, value in zip(positions, values):
                 features[missing[keys[position]]] = value[:width]
+        if self._normalises(network):
+            standardise_layers(torch_view(features), sizes)
+        return features
 
-    def _forward(self, network, samples, positions, n_layers):
-        """Yield (positions, features) of batches of the samples at some positions."""
+    def _forward(self, network, parts, n_layers, normalised=None, n_samples=None):
+        """Yield (positions, features) of batches of (samples, positions) of some parts.
+
+        Parameters
+        ----------
+        normalised : list of int, default=None
+            Widths of the layers that are standardised.
+        n_samples : int, default=None
+            For the progress bar.
+        """
         from tqdm.auto import tqdm
 
+        batches = chain.from_iterable(self._batches(network, *part) for part in parts)
+        results = self._launched(network, batches, n_layers, normalised)
+        if device_of(network).type == "cuda":  # works on while the caller holds up this thread
+            results = run_ahead(results, 4)
+        with tqdm(total=n_samples, unit=self._unit, disable=not self.verbose) as progress:
+            for positions, features in results:
+                progress.update(len(features))
+                yield positions, features
+
+    def _launched(self, network, batches, n_layers, normalised):
+        """Yield (positions, features), two batches later on CUDA."""
         on_cuda = device_of(network).type == "cuda"
-        batches, launch = self._passes(network, samples, positions, n_layers)
-        launched, size = [], self.batch_size
-        with tqdm(total=len(positions), unit=self._unit, disable=not self.verbose) as progress:
-            for batch, inputs in batches:
-                start = 0
-                while start < len(inputs):
-                    rows = slice(start, start + size)
-                    try:
-                        launched.append((batch[rows], launch(inputs[rows])))
-                    except RuntimeError as error:
-                        if size == 1 or not _is_out_of_memory(error):
-                            raise
-                        if size == self.batch_size:
-                            warnings.warn(
-                                f"Memory ran out with {size} {self._unit}s in one pass of the "
-                                "network: going on with half of them, or fewer; lower "
-                                "batch_size.",
-                                stacklevel=3,
-                            )
-                        size //= 2
-                        continue
-                    start += size
-                    if len(launched) > 1 or not on_cuda:  # CUDA works on one while we copy
-                        yield _arrived(*launched.pop(0), progress)
-            while launched:
-                yield _arrived(*launched.pop(0), progress)
+        under_way, size = deque(), self.batch_size
+        for positions, inputs in run_ahead(batches, 2) if on_cuda else batches:
+            start = 0
+            while start < len(inputs):
+                rows = slice(start, start + size)
+                try:
+                    features = self._launch(network, inputs[rows], n_layers)
+                    if normalised:
+                        standardise_layers(features, normalised)
+                    under_way.append((positions[rows], to_host(features)))
+                except RuntimeError as error:
+                    if size == 1 or not _is_out_of_memory(error):
+                        raise
+                    if size == self.batch_size:
+                        warnings.warn(
+                            f"Memory ran out with {size} {self._unit}s in one pass of the "
+                            "network: going on with half of them, or fewer; lower "
+                            "batch_size.",
+                            stacklevel=3,
+                        )
+                    size //= 2
+                    continue
+                start += size
+                if len(under_way) > 2 * on_cuda:
+                    rows, arrived = under_way.popleft()
+                    yield rows, arrived()
+        for rows, arrived in under_way:
+            yield rows, arrived()
 
     @property
     def _n_features_out(self):
@@ -192,24 +252,18 @@ def standardise_layers(features, sizes):
 
     Parameters
     ----------
-    features : ndarray of shape (n_samples, sum of sizes), float
+    features : tensor of shape (n_samples, sum of sizes), float
     sizes : list of int
         Widths of the layers.
     """
-    for part in gen_batches(len(features), _ROWS):
-        for layer in np.split(features[part], np.cumsum(sizes)[:-1], axis=1):
-            layer -= layer.mean(axis=1, keepdims=True)
-            layer /= np.sqrt((layer**2).mean(axis=1, keepdims=True) + 1e-5)
+    for rows in features.split(_ROWS):
+        for layer in rows.split(sizes, dim=1):
+            layer -= layer.mean(dim=1, keepdim=True)
+            layer /= (layer.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
 
 
 def _digest(text):
     return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _arrived(positions, features, progress):
-    features = features.cpu().numpy()
-    progress.update(len(features))
-    return positions, features
 
 
 def _is_out_of_memory(error):

@@ -106,6 +106,17 @@ def read_image(image, position=0):
         raise ImageReadError(position, f"cannot read the image: {error}") from error
 
 
+def is_picture_of_bytes(image):
+    """Whether an image is an array (height, width, 3) of bytes, with nothing to be read."""
+    return (
+        getattr(image, "ndim", 0) == 3
+        and image.shape[-1] == 3
+        and str(image.dtype) in ("uint8", "torch.uint8")
+        and min(image.shape) > 0
+        and max(image.shape[:2]) <= 100 * min(image.shape[:2])
+    )
+
+
 def as_array(X):
     """NumPy view of an array or tensor, also from an accelerator."""
     if hasattr(X, "detach"):

@@ -16,7 +16,15 @@ from ._decoding import decoded_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import POSITIVE, FrozenEncoder
 from ._image_reading import ImageReadError, as_image_list, read_image
-from ._torch import device_of, digest_weights, first_line, inference, pooled_positions
+from ._torch import (
+    PRECISIONS,
+    device_of,
+    digest_weights,
+    first_line,
+    inference,
+    on_device,
+    pooled_positions,
+)
 
 _hooking = threading.RLock()  # hooks see the passes of all threads
 _sizes = WeakKeyDictionary()  # module -> how it looks and is read -> widths
@@ -32,7 +40,7 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
     layers : list of str
         Names of submodules.
     pool : {"avg", "avg+std", "token"} or callable
-    precision : {"float32", "bfloat16"}
+    precision : {"auto", "float32", "tf32", "bfloat16"}
         Of the matrix products.
 
     Returns
@@ -124,7 +132,7 @@ class ModuleEncoder(FrozenEncoder):
         picklable, or a lambda.
     layer_norm : bool, default=False
         Standardise every layer's vector over its own features.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"auto", "float32", "tf32", "bfloat16"}, default="auto"
         Of the module's matrix products.
     batch_size : int, default=64
         Images in one pass; halved, with a warning, where memory runs out.
@@ -169,7 +177,7 @@ class ModuleEncoder(FrozenEncoder):
         "n_layers": [None, POSITIVE],
         "pool": [StrOptions({"avg", "avg+std", "token"}), callable],
         "layer_norm": ["boolean"],
-        "precision": [StrOptions({"float32", "bfloat16"})],
+        "precision": [StrOptions(PRECISIONS)],
         "batch_size": [POSITIVE],
         "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
         "verbose": ["verbose"],
@@ -188,7 +196,7 @@ class ModuleEncoder(FrozenEncoder):
         n_layers=None,
         pool="avg",
         layer_norm=False,
-        precision="float32",
+        precision="auto",
         batch_size=64,
         memory=None,
         verbose=0,
@@ -259,9 +267,8 @@ class ModuleEncoder(FrozenEncoder):
 
     def _outputs(self, network, inputs, n_layers):
         """Features of layers, deepest first."""
-        import torch
 
-        inputs = torch.from_numpy(inputs).to(device_of(network))
+        inputs = on_device(inputs, device_of(network))
         parameter = next(network.parameters(), inputs)
         if inputs.is_floating_point():
             inputs = inputs.to(parameter.dtype)
@@ -292,13 +299,11 @@ class ModuleEncoder(FrozenEncoder):
         pool = self._pool_state()
         return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {pool} {self.precision}"
 
-    def _passes(self, network, images, positions, n_layers):
+    def _batches(self, network, images, positions):
+        device = device_of(network)
+        return decoded_batches(images, positions, self._decode, self.batch_size, device=device)
+
+    def _launch(self, network, inputs, n_layers):
         import torch
 
-        def launch(inputs):
-            return torch.cat(self._outputs(network, inputs, n_layers), dim=1)
-
-        batches = decoded_batches(
-            images, positions, self._decode, self.batch_size, device=device_of(network)
-        )
-        return batches, launch
+        return torch.cat(self._outputs(network, inputs, n_layers), dim=1)

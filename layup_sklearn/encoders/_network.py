@@ -199,7 +199,7 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     pool : {"token", "avg", "avg+std"}
         "token": the first of the prefix tokens. "avg": mean over patches or positions,
         without prefix tokens; "avg+std": with their standard deviation behind it.
-    precision : {"float32", "bfloat16"}
+    precision : {"auto", "float32", "tf32", "bfloat16"}
         Of the matrix products.
 
     Returns

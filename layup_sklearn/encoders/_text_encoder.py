@@ -22,7 +22,7 @@ from ._text_network import (
     token_limit,
     tokenizer_state,
 )
-from ._torch import find_device, weights_digest
+from ._torch import PRECISIONS, find_device, weights_digest
 
 
 def as_text_list(X):
@@ -90,7 +90,7 @@ class TextEncoder(FrozenEncoder):
         Tokens, special ones among them, after which a text is cut. None: the model's own.
     device : str, default="auto"
         "auto": CUDA, else MPS, else CPU.
-    precision : {"float32", "bfloat16"}, default="float32"
+    precision : {"auto", "float32", "tf32", "bfloat16"}, default="auto"
         Of the network's matrix products. "bfloat16" is faster on recent GPUs.
     batch_size : int, default=64
         Texts in one pass of the network; halved, with a warning, where memory runs out.
@@ -146,7 +146,7 @@ class TextEncoder(FrozenEncoder):
         "layer_norm": ["boolean"],
         "max_length": [None, POSITIVE],
         "device": [str],
-        "precision": [StrOptions({"float32", "bfloat16"})],
+        "precision": [StrOptions(PRECISIONS)],
         "batch_size": [POSITIVE],
         "memory": [None, str, os.PathLike, FeatureCache, HasMethods("cache")],
         "verbose": ["verbose"],
@@ -163,7 +163,7 @@ class TextEncoder(FrozenEncoder):
         layer_norm=True,
         max_length=None,
         device="auto",
-        precision="float32",
+        precision="auto",
         batch_size=64,
         memory=None,
         verbose=0,
@@ -232,24 +232,20 @@ class TextEncoder(FrozenEncoder):
     def _key(space, text, position):
         return blake2b(space.encode() + b"\0" + text.encode(), digest_size=16).digest()
 
-    def _passes(self, network, texts, positions, n_layers):
+    def _batches(self, network, texts, positions):
         tokenizer, _ = self._load()
         limit = token_limit(tokenizer, network, self.max_length, self._name())
         longest_first = sorted(positions, key=lambda position: -len(texts[position]))
         alike = self._layers(network).sees_padding
+        for start in range(0, len(longest_first), self.batch_size):
+            batch = longest_first[start : start + self.batch_size]
+            ids = token_ids(tokenizer, [texts[i] for i in batch], limit)
+            for part in _of_equal_length(ids) if alike else [range(len(ids))]:
+                yield [batch[i] for i in part], [ids[i] for i in part]
 
-        def batches():
-            for start in range(0, len(longest_first), self.batch_size):
-                batch = longest_first[start : start + self.batch_size]
-                ids = token_ids(tokenizer, [texts[i] for i in batch], limit)
-                for part in _of_equal_length(ids) if alike else [range(len(ids))]:
-                    yield [batch[i] for i in part], [ids[i] for i in part]
-
-        def launch(ids):
-            pad = pad_token(tokenizer)
-            return text_features(network, ids, pad, n_layers, self.pool, self.precision)
-
-        return batches(), launch
+    def _launch(self, network, ids, n_layers):
+        pad = pad_token(self._load()[0])
+        return text_features(network, ids, pad, n_layers, self.pool, self.precision)
 
 
 def _of_equal_length(ids):

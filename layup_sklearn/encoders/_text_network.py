@@ -287,7 +287,7 @@ def hidden_states(network, ids, pad, precision):
         Tokens of each text.
     pad : int
         Token that fills up shorter texts.
-    precision : {"float32", "bfloat16"}
+    precision : {"auto", "float32", "tf32", "bfloat16"}
         Of the matrix products.
 
     Returns
@@ -323,7 +323,7 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     n_layers : int
     pool : {"token", "avg", "avg+std"}
         First token; mean over the tokens of the text; with their standard deviation behind it.
-    precision : {"float32", "bfloat16"}
+    precision : {"auto", "float32", "tf32", "bfloat16"}
         Of the matrix products.
 
     Returns

@@ -3,10 +3,14 @@
 import os
 import pickle
 import threading
-from contextlib import contextmanager, nullcontext
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import blake2b
 from importlib import import_module
 from weakref import WeakKeyDictionary
+
+import numpy as np
 
 _torchvision_library = None  # its operators live as long as it is referenced
 _digests = WeakKeyDictionary()  # network -> digest of its weights
@@ -75,9 +79,19 @@ def device_of(network):
     return torch.device("cpu") if parameter is None else parameter.device
 
 
+PRECISIONS = {"auto", "float32", "tf32", "bfloat16"}
+
+
+def precision_on(device, precision):
+    """The precision that "auto" stands for: bfloat16 on CUDA, float32 elsewhere."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
 @contextmanager
 def inference(device, precision):
-    """No gradients; matrix products in a precision.
+    """No gradients; matrix products and convolutions in a precision, whatever the caller's is.
 
     What a network keeps of such a pass can be trained with later, as it could not be after
     ``torch.inference_mode``.
@@ -85,15 +99,96 @@ def inference(device, precision):
     Parameters
     ----------
     device : torch.device
-    precision : {"float32", "bfloat16"}
+    precision : {"auto", "float32", "tf32", "bfloat16"}
     """
     import torch
 
-    mixed = nullcontext()
-    if precision != "float32":
-        mixed = torch.autocast(device.type, dtype=getattr(torch, precision))
-    with torch.no_grad(), mixed:
+    precision = precision_on(device, precision)
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.no_grad(), mixed, _tf32(device, precision == "tf32"):
         yield
+
+
+@contextmanager
+def _tf32(device, allowed):
+    """TF32 of matrix products and convolutions on CUDA; afterwards as it was."""
+    import torch
+
+    if device.type != "cuda":
+        yield
+        return
+    switches = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = allowed
+        yield
+    finally:
+        for switch, value in zip(switches, before):
+            switch.allow_tf32 = value
+
+
+def run_ahead(iterable, n):
+    """Iterate in a thread of its own, up to n items ahead of whoever takes them.
+
+    Parameters
+    ----------
+    iterable : iterable
+    n : int
+
+    Yields
+    ------
+    item
+        In order; an error comes where its item would have.
+    """
+    iterator, end = iter(iterable), object()
+    thread = ThreadPoolExecutor(1)
+    try:
+        items = deque(thread.submit(next, iterator, end) for _ in range(n))
+        while (item := items.popleft().result()) is not end:
+            items.append(thread.submit(next, iterator, end))
+            yield item
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+def on_device(inputs, device):
+    """A batch of inputs, an array or a tensor that may be there already, on a device."""
+    import torch
+
+    if isinstance(inputs, np.ndarray):
+        inputs = torch.from_numpy(inputs)
+    if device.type != "cuda":
+        return inputs.to(device)
+    if inputs.device.type == "cpu":
+        return inputs.pin_memory().to(device, non_blocking=True)
+    inputs.record_stream(torch.cuda.current_stream(device))  # it comes from another one
+    return inputs
+
+
+def torch_view(array):
+    """A tensor that shares an array's memory."""
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def to_host(tensor):
+    """A function that waits for a tensor and gives it as an array; CUDA copies it meanwhile."""
+    import torch
+
+    if tensor.device.type != "cuda":
+        return lambda: tensor.cpu().numpy()
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    host.copy_(tensor, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+
+    def wait():
+        arrived.synchronize()
+        return host.numpy()
+
+    return wait
 
 
 @contextmanager
