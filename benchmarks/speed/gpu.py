@@ -122,7 +122,7 @@ def adaptation(images):
             MODEL, method=method, pretrained=False, epochs=3, validation_fraction=0, random_state=0
         )
         subset = images[:1024]
-        adapted.set_params(epochs=1).fit(subset[:96], np.arange(96) % 5)
+        adapted.set_params(epochs=1).fit(subset[:48], np.arange(48) % 5)
         speed = rate(
             lambda: adapted.set_params(epochs=2).fit(subset, np.arange(len(subset)) % 5),
             2 * len(subset),
