@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import chain, islice
 
 import numpy as np
 
@@ -203,9 +204,11 @@ class ClassStatistics:
         ClassStatistics
             Over the same classes, of the same type.
         """
+        batches = iter(batches)
+        first = list(islice(batches, 1))  # an encoder works on the next ones while we copy
         gram, class_sum = self.gram.copy(order="F"), self.class_sum.copy(order="C")
         class_count = self.class_count.copy()
-        for X, y, weight in batches:
+        for X, y, weight in chain(first, batches):
             if len(X) != len(y):
                 raise ValueError(f"X has {len(X)} rows and y {len(y)} labels.")
             codes = label_codes(self.classes, y)

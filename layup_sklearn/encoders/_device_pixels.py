@@ -9,33 +9,103 @@ import joblib
 import numpy as np
 from PIL import Image
 
-from ._image_reading import as_array, is_picture_of_bytes, read_image
+from ._image_reading import is_picture_of_bytes, read_image
+from ._torch import inference
 
 _MOST_THREADS = 16
 _ORIENTATION = 0x0112  # EXIF's tag
 
 
-def device_steps(preprocess):
-    """The resizing and crop of a preprocessing, as functions of batches of tensors.
+class Resizing:
+    """Resizing and centre crop of a preprocessing, as two small matrix products.
 
     Parameters
     ----------
-    preprocess : torchvision.transforms.Compose
-        Its last step makes a picture an array or a tensor.
+    size : int or (int, int)
+        Of the shorter side, or height and width.
+    crop : (int, int)
+        Height and width.
+    mode : {"bilinear", "bicubic"}
 
-    Returns
-    -------
-    steps : list of callable, or None
-        None where there is more than resizing and a crop.
+    Notes
+    -----
+    Antialiased interpolation is linear and separable, so that a picture P becomes R P C' with
+    matrices R and C that are what interpolation makes of the identity. They are made once for
+    each size of pictures, hold only the rows of the crop, and run on the units that networks
+    run on: a fifth of the time of interpolating pictures.
     """
-    from torchvision import transforms
 
-    *steps, _ = preprocess.transforms
-    known = transforms.Resize, transforms.CenterCrop
-    return steps if all(type(step) in known for step in steps) else None
+    def __init__(self, size, crop, mode):
+        self.size, self.crop, self.mode = size, crop, mode
+        self._matrices = {}  # (length, resized length, cropped length, device) -> matrix
+
+    @classmethod
+    def of(cls, preprocess):
+        """What a preprocessing does; None where it does anything else.
+
+        Parameters
+        ----------
+        preprocess : torchvision.transforms.Compose
+            Its last step makes a picture an array or a tensor.
+        """
+        from torchvision import transforms
+
+        *steps, _ = preprocess.transforms
+        if [type(step) for step in steps] != [transforms.Resize, transforms.CenterCrop]:
+            return None
+        resize, crop = steps
+        if resize.interpolation.value not in ("bilinear", "bicubic") or resize.max_size:
+            return None
+        size = resize.size if isinstance(resize.size, int) else tuple(resize.size)
+        size = size[0] if isinstance(size, tuple) and len(size) == 1 else size
+        smallest = min(size) if isinstance(size, tuple) else size
+        fits = max(crop.size) <= smallest  # else the crop would be filled up
+        return cls(size, tuple(crop.size), resize.interpolation.value) if fits else None
+
+    def __call__(self, pictures):
+        """Resize and crop pictures.
+
+        Parameters
+        ----------
+        pictures : tensor of uint8 of shape (n, 3, height, width)
+
+        Returns
+        -------
+        pictures : tensor of uint8 of shape (n, 3, *crop)
+        """
+        import torch
+
+        resized = self._resized(*pictures.shape[2:])
+        sides = zip(pictures.shape[2:], resized, self.crop)
+        rows, columns = (self._matrix(*side, pictures.device) for side in sides)
+        with inference(pictures.device, "tf32"):
+            pictures = pictures.to(torch.float32, memory_format=torch.contiguous_format)
+            pixels = rows @ (pictures @ columns.T)
+        return pixels.add_(0.5).clamp_(0, 255).to(torch.uint8)
+
+    def _resized(self, height, width):
+        """As torchvision rounds it."""
+        if isinstance(self.size, tuple):
+            return self.size
+        short, long = sorted((height, width))
+        sides = self.size, int(self.size * long / short)
+        return sides if height <= width else sides[::-1]
+
+    def _matrix(self, length, resized, cropped, device):
+        import torch
+        from torch.nn.functional import interpolate
+
+        key = length, resized, cropped, device
+        if key not in self._matrices:
+            whole = torch.eye(length)[None, None]
+            options = {"mode": self.mode, "antialias": True, "align_corners": False}
+            matrix = interpolate(whole, (length, resized), **options)[0, 0].T
+            start = round((resized - cropped) / 2)
+            self._matrices[key] = matrix[start : start + cropped].contiguous().to(device)
+        return self._matrices[key]
 
 
-def device_batches(images, positions, steps, batch_size, device):
+def device_batches(images, positions, resizing, batch_size, device):
     """Yield batches of pixels on a device.
 
     Parameters
@@ -43,8 +113,7 @@ def device_batches(images, positions, steps, batch_size, device):
     images : list
     positions : list of int
         Those of the images to be read.
-    steps : list of callable
-        Of `device_steps`.
+    resizing : Resizing
     batch_size : int
     device : torch.device
 
@@ -62,25 +131,30 @@ def device_batches(images, positions, steps, batch_size, device):
     """
     decode = _jpeg_decoder(device)
     stream = _side_stream(device)
-    with ThreadPoolExecutor(min(joblib.cpu_count(), _MOST_THREADS)) as threads:
+    n_threads = min(joblib.cpu_count(), _MOST_THREADS)
+    with ThreadPoolExecutor(n_threads) as threads:
         ahead = deque()
         try:
             for start in range(0, len(positions), batch_size):
-                batch = list(positions[start : start + batch_size])
-                ahead.append((batch, _read_all(threads, images, batch, decode is not None)))
+                batch = positions[start : start + batch_size]
+                ahead.append((batch, _start_reading(threads, n_threads, images, batch, decode)))
                 if len(ahead) > 2:
-                    yield _on_device(*ahead.popleft(), images, steps, device, decode, stream)
+                    yield _on_device(*ahead.popleft(), images, resizing, device, decode, stream)
             while ahead:
-                yield _on_device(*ahead.popleft(), images, steps, device, decode, stream)
+                yield _on_device(*ahead.popleft(), images, resizing, device, decode, stream)
         finally:
             threads.shutdown(cancel_futures=True)
 
 
-def _read_all(threads, images, positions, jpegs):
-    """What `_read` gives of every image, or a future of it; arrays of bytes are there already."""
+def _start_reading(threads, n_threads, images, positions, decode):
+    """Futures of what `_read` gives of some of the images each: few, for each costs Python time."""
+    if all(is_picture_of_bytes(images[i]) for i in positions):
+        return None
+    n = -(-len(positions) // n_threads)
+    parts = [positions[start : start + n] for start in range(0, len(positions), n)]
     return [
-        images[i] if is_picture_of_bytes(images[i]) else threads.submit(_read, images[i], i, jpegs)
-        for i in positions
+        threads.submit(lambda part: [_read(images[i], i, decode is not None) for i in part], part)
+        for part in parts
     ]
 
 
@@ -132,25 +206,27 @@ def _is_of_usual_size(height, width):
     return 0 < large <= 100 * small and (limit is None or height * width <= limit)
 
 
-def _on_device(positions, sources, images, steps, device, decode, stream):
+def _on_device(positions, futures, images, resizing, device, decode, stream):
     import torch
 
-    sources = [s.result() if hasattr(s, "result") else as_array(s) for s in sources]
+    if futures is None:
+        sources = [images[i] for i in positions]
+    else:
+        sources = [source for future in futures for source in future.result()]
     with stream() as current:
         pixels = _decoded(sources, positions, images, decode)
-        shapes = [tuple(each.shape) for each in pixels]
-        resized = [None] * len(pixels)
-        for shape in dict.fromkeys(shapes):
-            places = [i for i, other in enumerate(shapes) if other == shape]
-            batch = _uploaded([pixels[i] for i in places], device)
-            for step in steps:
-                batch = step(batch)
-            for i, picture in zip(places, batch):
-                resized[i] = picture
-        stacked = batch if len(places) == len(pixels) else torch.stack(resized)
+        places = {}  # of the pictures of each shape
+        for i, picture in enumerate(pixels):
+            places.setdefault(tuple(picture.shape), []).append(i)
+        parts = [
+            resizing(_uploaded([pixels[i] for i in group], device)) for group in places.values()
+        ]
+        if len(parts) > 1:
+            order = torch.tensor(sum(places.values(), [])).argsort().to(device)
+            parts = [torch.cat(parts)[order]]
         if current is not None:
             current.synchronize()
-    return positions, stacked
+    return positions, parts[0]
 
 
 def _decoded(sources, positions, images, decode):
@@ -175,7 +251,7 @@ def _uploaded(pictures, device):
     pinned = device.type == "cuda"
     buffer = torch.empty((len(pictures), *pictures[0].shape), dtype=torch.uint8, pin_memory=pinned)
     np.stack(pictures, out=buffer.numpy())
-    return buffer.to(device, non_blocking=True).permute(0, 3, 1, 2).contiguous()
+    return buffer.to(device, non_blocking=True).permute(0, 3, 1, 2)
 
 
 def _jpeg_decoder(device):

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import gen_batches
 
+from .._sample_error import SampleError
 from .._validation import Interval
 from ._feature_cache import FeatureCache, as_feature_cache
 from ._torch import device_of, run_ahead, to_host, torch_view
@@ -106,7 +107,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         for rows, values in self._forward(network, parts(), len(sizes), normalised, n_samples):
             if features is None:
                 features = np.empty((lengths[part], sum(sizes)), np.float32)
-            features[rows] = values
+            features[_as_slice(rows)] = values
             filled += len(values)
             if filled == len(features):
                 yield features
@@ -188,34 +189,27 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _launched(self, network, batches, n_layers, normalised):
         """Yield (positions, features), two batches later on CUDA."""
         on_cuda = device_of(network).type == "cuda"
-        under_way, size = deque(), self.batch_size
-        for positions, inputs in run_ahead(batches, 2) if on_cuda else batches:
-            start = 0
-            while start < len(inputs):
-                rows = slice(start, start + size)
-                try:
-                    features = self._launch(network, inputs[rows], n_layers)
-                    if normalised:
-                        standardise_layers(features, normalised)
+        under_way, failed, passes = deque(), None, _Passes(self.batch_size, self._unit)
+
+        def launch(inputs):
+            features = self._launch(network, inputs, n_layers)
+            if normalised:
+                standardise_layers(features, normalised)
+            return features
+
+        try:
+            for positions, inputs in run_ahead(batches, 2) if on_cuda else batches:
+                for rows, features in passes.of(inputs, launch):
                     under_way.append((positions[rows], to_host(features)))
-                except RuntimeError as error:
-                    if size == 1 or not _is_out_of_memory(error):
-                        raise
-                    if size == self.batch_size:
-                        warnings.warn(
-                            f"Memory ran out with {size} {self._unit}s in one pass of the "
-                            "network: going on with half of them, or fewer; lower "
-                            "batch_size.",
-                            stacklevel=3,
-                        )
-                    size //= 2
-                    continue
-                start += size
-                if len(under_way) > 2 * on_cuda:
-                    rows, arrived = under_way.popleft()
-                    yield rows, arrived()
+                    if len(under_way) > 2 * on_cuda:
+                        rows, arrived = under_way.popleft()
+                        yield rows, arrived()
+        except SampleError as error:  # of a sample behind those that are under way
+            failed = error
         for rows, arrived in under_way:
             yield rows, arrived()
+        if failed is not None:
+            raise failed
 
     @property
     def _n_features_out(self):
@@ -227,6 +221,37 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
+
+
+class _Passes:
+    """Batches through a network in one pass each; in several from when memory has run out."""
+
+    def __init__(self, size, unit):
+        self.size, self.unit, self.warned = size, unit, False
+
+    def of(self, inputs, launch):
+        """Yield (rows, features)."""
+        start = 0
+        while start < len(inputs):
+            rows = slice(start, start + self.size)
+            try:
+                features = launch(inputs[rows])
+            except RuntimeError as error:
+                if self.size == 1 or not _is_out_of_memory(error):
+                    raise
+                self._halve()
+                continue
+            start += self.size
+            yield rows, features
+
+    def _halve(self):
+        if not self.warned:
+            warnings.warn(
+                f"Memory ran out with {self.size} {self.unit}s in one pass of the network: going "
+                "on with half of them, or fewer; lower batch_size.",
+                stacklevel=3,
+            )
+        self.warned, self.size = True, self.size // 2
 
 
 def with_memory(encoder):
@@ -260,6 +285,13 @@ def standardise_layers(features, sizes):
         for layer in rows.split(sizes, dim=1):
             layer -= layer.mean(dim=1, keepdim=True)
             layer /= (layer.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+
+
+def _as_slice(positions):
+    """A range as a slice, which arrays take at once; other positions as they are."""
+    if isinstance(positions, range):
+        return slice(positions.start, positions.stop)
+    return positions
 
 
 def _digest(text):

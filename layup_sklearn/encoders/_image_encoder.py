@@ -6,7 +6,7 @@ import numpy as np
 
 from .._validation import HasMethods, StrOptions
 from ._decoding import decoded_batches
-from ._device_pixels import device_batches, device_steps
+from ._device_pixels import Resizing, device_batches
 from ._feature_cache import FeatureCache, image_key
 from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._image_reading import as_image_list, read_image
@@ -219,8 +219,8 @@ class ImageEncoder(FrozenEncoder):
     def _batches(self, network, images, positions):
         preprocess, _, _ = self._preprocessing(network)
         device = device_of(network)
-        if device.type == "cuda" and (steps := device_steps(preprocess)) is not None:
-            return device_batches(images, positions, steps, self.batch_size, device)
+        if device.type == "cuda" and (resizing := Resizing.of(preprocess)) is not None:
+            return device_batches(images, positions, resizing, self.batch_size, device)
 
         def decode(image, position):
             return np.asarray(preprocess(read_image(image, position)))
@@ -255,6 +255,6 @@ class ImageEncoder(FrozenEncoder):
 
 def normalised(pixels, mean, std):
     """Bytes of shape (..., 3, height, width) as the network takes them."""
-    pixels = pixels.float().div(255)
+    pixels = pixels.float().div_(255)
     mean, std = (pixels.new_tensor(values)[:, None, None] for values in (mean, std))
-    return pixels.sub(mean).div(std)
+    return pixels.sub_(mean).div_(std)

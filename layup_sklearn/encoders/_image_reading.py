@@ -108,13 +108,10 @@ def read_image(image, position=0):
 
 def is_picture_of_bytes(image):
     """Whether an image is an array (height, width, 3) of bytes, with nothing to be read."""
-    return (
-        getattr(image, "ndim", 0) == 3
-        and image.shape[-1] == 3
-        and str(image.dtype) in ("uint8", "torch.uint8")
-        and min(image.shape) > 0
-        and max(image.shape[:2]) <= 100 * min(image.shape[:2])
-    )
+    if type(image) is not np.ndarray or image.dtype != np.uint8 or image.ndim != 3:
+        return False
+    height, width, channels = image.shape
+    return channels == 3 and 0 < max(height, width) <= 100 * min(height, width)
 
 
 def as_array(X):

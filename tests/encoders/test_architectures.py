@@ -125,7 +125,7 @@ def test_features_are_those_of_hooks(
             expected = np.hstack(layers[:n_layers])
             assert wide.layer_sizes_ == [layer.shape[1] for layer in layers[:n_layers]]
             scale = np.abs(expected).max()
-            assert_allclose(features / scale, expected / scale, rtol=1e-4, atol=1e-5)
+            assert_allclose(features / scale, expected / scale, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit"])
@@ -159,7 +159,7 @@ def test_a_network_of_volumes_too_has_its_channels_last(images, monkeypatch):
 
 def test_a_class_token_that_joins_after_the_layers_is_none(images, small_networks):
     small_networks({"depth": 2, "local_up_to_layer": 1})
-    encoder = ImageEncoder("convit_tiny", pretrained=False)
+    encoder = ImageEncoder("convit_tiny", pretrained=False, device="cpu")
     assert encoder._network().cls_token is not None
     assert_array_equal(
         encoder.transform(images), clone(encoder).set_params(pool="avg+std").transform(images)
@@ -169,13 +169,13 @@ def test_a_class_token_that_joins_after_the_layers_is_none(images, small_network
 
 
 def test_automatic_pooling_is_no_space_of_its_own():
-    encoder = ImageEncoder("test_vit", pretrained=False)
+    encoder = ImageEncoder("test_vit", pretrained=False, device="cpu")
     spaces = {
         pool: clone(encoder).set_params(pool=pool).fingerprint()
         for pool in ("auto", "token", "avg", "avg+std")
     }
     assert spaces["auto"] == spaces["avg"] and len(set(spaces.values())) == 3
-    convolutions = ImageEncoder("test_efficientnet", pretrained=False)
+    convolutions = ImageEncoder("test_efficientnet", pretrained=False, device="cpu")
     spaces = [
         clone(convolutions).set_params(pool=pool).fingerprint() for pool in ("auto", "avg+std")
     ]
@@ -188,7 +188,7 @@ def test_automatic_pooling_is_no_space_of_its_own():
 
 
 def test_six_layers_are_all_of_a_network_with_fewer(images):
-    encoder = ImageEncoder("test_resnet", pretrained=False, image_size=32)
+    encoder = ImageEncoder("test_resnet", pretrained=False, device="cpu", image_size=32)
     assert len(encoder.fit().layer_sizes_) == 5
     classifier = LayUPClassifier(encoder, n_layers=5, ridge=1.0).fit(images, [0, 1])
     assert classifier.statistics_.n_features == sum(encoder.layer_sizes_)
@@ -199,7 +199,7 @@ def test_six_layers_are_all_of_a_network_with_fewer(images):
 @pytest.mark.parametrize("name, image_size", [("test_vit", 33), ("mixer_s32_224", 64)])
 def test_an_image_size_that_does_not_suit_is_one_clear_error(name, image_size):
     with pytest.raises(ValueError, match=rf"^image_size={image_size} does not suit '{name}': \w"):
-        ImageEncoder(name, pretrained=False, image_size=image_size).fit()
+        ImageEncoder(name, pretrained=False, device="cpu", image_size=image_size).fit()
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda"])
@@ -211,13 +211,13 @@ def test_a_device_that_is_not_there_is_one_clear_error(device):
 
 
 def test_a_network_whose_layers_timm_cannot_give(monkeypatch):
-    network = ImageEncoder("test_vit", pretrained=False)._network()
+    network = ImageEncoder("test_vit", pretrained=False, device="cpu")._network()
     monkeypatch.delattr(type(network), "forward_intermediates")
     with pytest.raises(ValueError, match="VisionTransformer .* give it to ModuleEncoder"):
-        ImageEncoder("test_vit", pretrained=False).fit()
+        ImageEncoder("test_vit", pretrained=False, device="cpu").fit()
 
 
 def test_positions_of_one_have_no_deviation(images):
-    encoder = ImageEncoder("test_resnet", pretrained=False, image_size=16, n_layers=1)
+    encoder = ImageEncoder("test_resnet", pretrained=False, device="cpu", image_size=16, n_layers=1)
     [mean, deviation] = np.hsplit(encoder.transform(images), 2)
     assert (deviation == 0).all() and np.isfinite(mean).all() and mean.any()

@@ -13,7 +13,9 @@ from layup_sklearn.encoders._decoding import decoded_batches
 from layup_sklearn.encoders._image_reading import ImageReadError
 
 CPU, CUDA = SimpleNamespace(type="cpu"), SimpleNamespace(type="cuda")
-TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
+TINY = ImageEncoder(
+    "test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False, device="cpu"
+)
 
 
 @pytest.mark.parametrize("device", [CPU, CUDA])

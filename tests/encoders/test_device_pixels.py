@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from layup_sklearn import ImageEncoder
-from layup_sklearn.encoders._device_pixels import device_batches, device_steps, is_plain_jpeg
+from layup_sklearn.encoders._device_pixels import Resizing, device_batches, is_plain_jpeg
 from layup_sklearn.encoders._network import import_timm
 
 import_timm()
@@ -40,9 +40,9 @@ PREPROCESSINGS = {
 
 
 def pixels_of(images, preprocess, batch_size=4):
-    batches = device_batches(images, range(len(images)), device_steps(preprocess), batch_size, CPU)
+    batches = device_batches(images, range(len(images)), Resizing.of(preprocess), batch_size, CPU)
     positions, pixels = zip(*batches)
-    assert sum(positions, []) == list(range(len(images)))
+    assert [i for part in positions for i in part] == list(range(len(images)))
     return torch.cat(pixels).numpy()
 
 
@@ -66,8 +66,8 @@ def test_pixels_are_those_of_pillow(name):
 
 def test_more_than_resizing_and_a_crop_is_left_to_pillow():
     border = create_transform((3, 64, 64), use_prefetcher=True, crop_mode="border")
-    assert device_steps(border) is None
-    assert device_steps(PREPROCESSINGS["squash"]) is not None
+    assert Resizing.of(border) is None
+    assert Resizing.of(PREPROCESSINGS["squash"]) is not None
 
 
 def test_arrays_paths_and_pictures_may_come_in_one_size_or_many(tmp_path):

@@ -21,7 +21,9 @@ from layup_sklearn.encoders._network import import_timm, load_network
 timm = import_timm()
 import torch
 
-TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
+TINY = ImageEncoder(
+    "test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False, device="cpu"
+)
 
 
 @pytest.fixture(scope="module")

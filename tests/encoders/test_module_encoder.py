@@ -83,7 +83,13 @@ def test_every_kind_of_output_deepest_first(pool, module, images):
 
 def test_same_as_an_image_encoder(images):
     plain = ImageEncoder(
-        "test_vit", pretrained=False, n_layers=3, image_size=32, pool="token", layer_norm=False
+        "test_vit",
+        pretrained=False,
+        n_layers=3,
+        image_size=32,
+        pool="token",
+        layer_norm=False,
+        device="cpu",
     )
     network = plain._network()
     config = {**timm.data.resolve_model_data_config(network), "input_size": (3, 32, 32)}

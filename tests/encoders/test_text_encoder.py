@@ -114,7 +114,12 @@ def test_features_are_those_of_a_direct_pass_of_each_text(pool, folder):
     width = 64 if pool == "avg+std" else 32
     for n_layers, batch_size in ((1, 3), (3, 8), (6, 1)):
         encoder = TextEncoder(
-            folder, n_layers=n_layers, pool=pool, layer_norm=False, batch_size=batch_size
+            folder,
+            n_layers=n_layers,
+            pool=pool,
+            layer_norm=False,
+            batch_size=batch_size,
+            device="cpu",
         )
         features = encoder.fit_transform(TEXTS)
         assert encoder.layer_sizes_ == [width] * min(n_layers, 3)
@@ -123,7 +128,7 @@ def test_features_are_those_of_a_direct_pass_of_each_text(pool, folder):
 
 
 def test_layer_norm_is_per_layer(folder):
-    features = TextEncoder(folder).transform(TEXTS).reshape(len(TEXTS), 3, 64)
+    features = TextEncoder(folder, device="cpu").transform(TEXTS).reshape(len(TEXTS), 3, 64)
     assert_allclose(features.mean(axis=2), 0, atol=1e-5)
     assert_allclose(features.std(axis=2), 1, atol=1e-4)
 
@@ -131,24 +136,28 @@ def test_layer_norm_is_per_layer(folder):
 def test_texts_are_cut(folder):
     long = TEXTS[3]
     assert_allclose(
-        TextEncoder(folder, pool="avg", layer_norm=False, max_length=6).transform([long])[0],
+        TextEncoder(folder, device="cpu", pool="avg", layer_norm=False, max_length=6).transform(
+            [long]
+        )[0],
         np.hstack(direct(folder, long, "avg", max_length=6)),
         rtol=1e-4,
         atol=1e-5,
     )
-    cut = TextEncoder(folder).transform([long, long + " and it stops"])
+    cut = TextEncoder(folder, device="cpu").transform([long, long + " and it stops"])
     assert_array_equal(cut[0], cut[1])  # both end at the tokenizer's 16
-    longer = TextEncoder(folder, max_length=20).transform([long, long + " and it stops"])
+    longer = TextEncoder(folder, device="cpu", max_length=20).transform(
+        [long, long + " and it stops"]
+    )
     assert (longer[0] != cut[0]).any()
 
 
 def test_batches_are_of_like_length(folder, passes):
-    TextEncoder(folder, batch_size=2, max_length=20).transform(TEXTS)
+    TextEncoder(folder, device="cpu", batch_size=2, max_length=20).transform(TEXTS)
     assert passes == [[20, 12], [10, 5], [4, 4], [3, 2]]
 
 
 def test_every_form_of_the_texts_gives_the_same_features(folder):
-    expected = TextEncoder(folder).transform(TEXTS)
+    expected = TextEncoder(folder, device="cpu").transform(TEXTS)
     for form in (
         tuple(TEXTS),
         np.array(TEXTS),
@@ -157,7 +166,7 @@ def test_every_form_of_the_texts_gives_the_same_features(folder):
         pd.DataFrame({"text": TEXTS}),
         pd.Series(TEXTS, dtype="string"),
     ):
-        assert_array_equal(TextEncoder(folder).transform(form), expected)
+        assert_array_equal(TextEncoder(folder, device="cpu").transform(form), expected)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +184,14 @@ def test_every_form_of_the_texts_gives_the_same_features(folder):
 )
 def test_what_is_no_text_is_named(X, message, folder):
     with pytest.raises(ValueError, match=message):
-        TextEncoder(folder).transform(X)
+        TextEncoder(folder, device="cpu").transform(X)
 
 
 def test_the_classifier_names_the_position_in_the_whole_call(folder, monkeypatch):
     monkeypatch.setattr("layup_sklearn._rows.CHUNK_ROWS", 3)
-    classifier = LayUPClassifier(TextEncoder(folder), ridge=1.0).fit(TEXTS, [0, 1] * 4)
+    classifier = LayUPClassifier(TextEncoder(folder, device="cpu"), ridge=1.0).fit(
+        TEXTS, [0, 1] * 4
+    )
     before = classifier.statistics_.gram.copy()
     with pytest.raises(ValueError, match=r"X\[7\]: is None"):
         classifier.partial_fit([*TEXTS[:7], None], [0, 1] * 4)
@@ -188,24 +199,24 @@ def test_the_classifier_names_the_position_in_the_whole_call(folder, monkeypatch
 
 
 def test_the_cache_holds_a_text_once_with_all_layers(folder, tmp_path, passes):
-    expected = TextEncoder(folder).transform(TEXTS)
+    expected = TextEncoder(folder, device="cpu").transform(TEXTS)
     passes.clear()
     texts = TEXTS[:4] + TEXTS
-    features = TextEncoder(folder, n_layers=1, memory=tmp_path).transform(texts)
+    features = TextEncoder(folder, device="cpu", n_layers=1, memory=tmp_path).transform(texts)
     assert sum(map(len, passes)) == 8
     assert_allclose(features[4:], expected[:, :64], rtol=1e-4, atol=1e-5)
-    again = TextEncoder(folder, memory=tmp_path).transform(TEXTS)
+    again = TextEncoder(folder, device="cpu", memory=tmp_path).transform(TEXTS)
     assert_allclose(again, expected, rtol=1e-4, atol=1e-5)
     assert sum(map(len, passes)) == 8
     assert len(FeatureCache(tmp_path)) == 8
     for other in {"pool": "token"}, {"max_length": 5}, {"precision": "bfloat16"}:
-        TextEncoder(folder, memory=tmp_path, **other).transform(TEXTS[:1])
+        TextEncoder(folder, device="cpu", memory=tmp_path, **other).transform(TEXTS[:1])
     assert len(FeatureCache(tmp_path)) == 11
 
 
 def test_grid_search_sends_every_text_through_once(folder, passes):
     y = np.array([0, 1] * 4)
-    encoder = TextEncoder(folder, memory=FeatureCache())
+    encoder = TextEncoder(folder, device="cpu", memory=FeatureCache())
     grid = {"encoder__n_layers": [1, 3], "ridge": [0.1, 1.0]}
     GridSearchCV(LayUPClassifier(encoder), grid, cv=2, error_score="raise").fit(TEXTS, y)
     pipeline = Pipeline([("encoder", encoder), ("classifier", LayUPClassifier(ridge=1.0))])
@@ -214,7 +225,7 @@ def test_grid_search_sends_every_text_through_once(folder, passes):
 
 
 def test_stream_is_the_joint_fit(folder):
-    encoder = TextEncoder(folder)
+    encoder = TextEncoder(folder, device="cpu")
     stream = LayUPClassifier(encoder, ridge=1.0)
     stream.partial_fit(TEXTS[:4], ["a", "b"] * 2).partial_fit(TEXTS[4:], ["c", "d"] * 2)
     joint = LayUPClassifier(ridge=1.0).fit(
@@ -224,7 +235,7 @@ def test_stream_is_the_joint_fit(folder):
 
 
 def test_stateless(folder):
-    encoder = TextEncoder(folder).fit()
+    encoder = TextEncoder(folder, device="cpu").fit()
     assert len(pickle.dumps(encoder)) < 2000
     again = pickle.loads(pickle.dumps(encoder))
     assert_array_equal(again.transform(TEXTS), encoder.transform(TEXTS))
@@ -238,19 +249,19 @@ def test_fingerprint_is_of_the_content(folder, tmp_path):
     copy.mkdir()
     for file in folder.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    mark = TextEncoder(folder).fingerprint()
-    assert TextEncoder(copy).fingerprint() == mark
+    mark = TextEncoder(folder, device="cpu").fingerprint()
+    assert TextEncoder(copy, device="cpu").fingerprint() == mark
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps({**config, "num_attention_heads": 4}))
-    assert TextEncoder(copy).fingerprint() != mark
-    assert TextEncoder(folder, max_length=16).fingerprint() == mark
+    assert TextEncoder(copy, device="cpu").fingerprint() != mark
+    assert TextEncoder(folder, device="cpu", max_length=16).fingerprint() == mark
     tokens = json.loads((copy / "tokenizer_config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config))
     for other in {"truncation_side": "left"}, {"split_special_tokens": True}:
         (copy / "tokenizer_config.json").write_text(json.dumps({**tokens, **other}))
-        assert TextEncoder(copy).fingerprint() != mark
+        assert TextEncoder(copy, device="cpu").fingerprint() != mark
     for other in {"layer_norm": False}, {"pool": "avg"}:
-        assert TextEncoder(folder, **other).fingerprint() != mark
+        assert TextEncoder(folder, device="cpu", **other).fingerprint() != mark
 
 
 @pytest.mark.parametrize(
@@ -265,14 +276,14 @@ def test_fingerprint_is_of_the_content(folder, tmp_path):
 )
 def test_bad_parameters(params, message, folder):
     with pytest.raises(ValueError, match=message):
-        TextEncoder(folder, **params).fit()
+        TextEncoder(folder, **{"device": "cpu", **params}).fit()
 
 
 def test_a_folder_that_is_none_or_holds_no_network(tmp_path):
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         TextEncoder(tmp_path / "missing").fit()
     with pytest.raises((OSError, ValueError), match="could not be loaded"):
-        TextEncoder(tmp_path).fit()
+        TextEncoder(tmp_path, device="cpu").fit()
 
 
 def test_weights_that_are_missing_are_no_random_ones(folder, tmp_path):
@@ -283,11 +294,14 @@ def test_weights_that_are_missing_are_no_random_ones(folder, tmp_path):
     weights = load_file(folder / "model.safetensors")
     pooler = {name: value for name, value in weights.items() if "pooler" not in name}
     save_file(pooler, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    assert_array_equal(TextEncoder(tmp_path).transform(TEXTS), TextEncoder(folder).transform(TEXTS))
+    assert_array_equal(
+        TextEncoder(tmp_path, device="cpu").transform(TEXTS),
+        TextEncoder(folder, device="cpu").transform(TEXTS),
+    )
     pooler.pop("encoder.layer.1.output.dense.weight")
     save_file(pooler, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="lacks 1 weights of a BertModel.*layer.1.output.dense"):
-        TextEncoder(tmp_path).fit()
+        TextEncoder(tmp_path, device="cpu").fit()
 
 
 def small(kind, n_words):
@@ -338,22 +352,22 @@ def small(kind, n_words):
 
 def test_networks_that_see_padding_get_none(tmp_path, passes):
     small("fnet", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
-    together = TextEncoder(tmp_path).transform(TEXTS)
+    together = TextEncoder(tmp_path, device="cpu").transform(TEXTS)
     assert all(len(set(lengths)) == 1 for lengths in passes)
-    alone = TextEncoder(tmp_path, batch_size=1).transform(TEXTS)
+    alone = TextEncoder(tmp_path, device="cpu", batch_size=1).transform(TEXTS)
     assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_positions_of_roberta_begin_behind_its_padding(tmp_path):
     small("roberta", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
-    assert TextEncoder(tmp_path, max_length=19).transform([TEXTS[3]]).shape == (1, 64)
+    assert TextEncoder(tmp_path, device="cpu", max_length=19).transform([TEXTS[3]]).shape == (1, 64)
     with pytest.raises(ValueError, match="max_length=20, but .* has 19 positions"):
-        TextEncoder(tmp_path, max_length=20).fit()
+        TextEncoder(tmp_path, device="cpu", max_length=20).fit()
 
 
 def test_widths_are_those_of_the_states(tmp_path):
     small("opt", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
-    encoder = TextEncoder(tmp_path, pool="avg").fit()
+    encoder = TextEncoder(tmp_path, device="cpu", pool="avg").fit()
     assert encoder.layer_sizes_[1] == 16  # the last one may be projected
     assert encoder.transform(TEXTS).shape == (len(TEXTS), sum(encoder.layer_sizes_))
 
@@ -361,7 +375,7 @@ def test_widths_are_those_of_the_states(tmp_path):
 def test_states_that_are_not_one_for_each_token_are_refused(tmp_path):
     small("funnel", save_tokenizer(tmp_path)).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="does not give the hidden states of its blocks"):
-        TextEncoder(tmp_path).fit()
+        TextEncoder(tmp_path, device="cpu").fit()
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5", "distilbert"])
@@ -369,7 +383,7 @@ def test_decoders_encoder_decoders_and_others(kind, tmp_path):
     network = small(kind, save_tokenizer(tmp_path)).eval()
     network.save_pretrained(tmp_path)
     options = {"n_layers": 2, "pool": "avg", "layer_norm": False}
-    features = TextEncoder(tmp_path, **options).fit_transform(TEXTS)
+    features = TextEncoder(tmp_path, device="cpu", **options).fit_transform(TEXTS)
     encoder = network.get_encoder() if kind == "t5" else network
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     for text, row in zip(TEXTS, features):
@@ -389,17 +403,17 @@ def test_without_class_token_and_without_any_token(tmp_path):
     plain.save_pretrained(tmp_path)  # no special tokens, no limit
     small("gpt2", len(WORDS)).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="no class token: use pool='avg'"):
-        TextEncoder(tmp_path, pool="token").fit()
-    features = TextEncoder(tmp_path).transform(["", "the red ball", ""])
+        TextEncoder(tmp_path, device="cpu", pool="token").fit()
+    features = TextEncoder(tmp_path, device="cpu").transform(["", "the red ball", ""])
     assert_array_equal(features[[0, 2]], 0)
     assert np.isfinite(features).all() and features[1].any()
-    assert_array_equal(TextEncoder(tmp_path).transform([""]), 0)
-    long = TextEncoder(tmp_path).transform(["the " * 32, "the " * 50])
+    assert_array_equal(TextEncoder(tmp_path, device="cpu").transform([""]), 0)
+    long = TextEncoder(tmp_path, device="cpu").transform(["the " * 32, "the " * 50])
     assert_array_equal(long[0], long[1])
 
 
 def test_memory_that_runs_out_halves_the_batches(folder, monkeypatch):
-    expected = TextEncoder(folder).transform(TEXTS)
+    expected = TextEncoder(folder, device="cpu").transform(TEXTS)
     text_features = _text_encoder.text_features
 
     def small(network, ids, *args):
@@ -409,11 +423,13 @@ def test_memory_that_runs_out_halves_the_batches(folder, monkeypatch):
 
     monkeypatch.setattr(_text_encoder, "text_features", small)
     with pytest.warns(UserWarning, match="Memory ran out with 64 texts"):
-        assert_allclose(TextEncoder(folder).transform(TEXTS), expected, rtol=1e-4, atol=1e-5)
+        assert_allclose(
+            TextEncoder(folder, device="cpu").transform(TEXTS), expected, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_progress_shows_texts_per_second(folder, capsys):
-    TextEncoder(folder, verbose=1).transform(TEXTS)
+    TextEncoder(folder, device="cpu", verbose=1).transform(TEXTS)
     assert "8/8" in (text := capsys.readouterr().err) and "text/s" in text
 
 
