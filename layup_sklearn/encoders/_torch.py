@@ -103,9 +103,23 @@ def inference(device, precision):
     """
     import torch
 
-    precision = precision_on(device, precision)
+    with torch.no_grad(), mixed_precision(device, precision_on(device, precision)):
+        yield
+
+
+@contextmanager
+def mixed_precision(device, precision):
+    """Matrix products and convolutions in a precision, whatever the caller's is.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : {"float32", "tf32", "bfloat16"}
+    """
+    import torch
+
     mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with torch.no_grad(), mixed, _tf32(device, precision == "tf32"):
+    with mixed, _tf32(device, precision == "tf32"):
         yield
 
 

@@ -14,8 +14,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import AdaptedImageEncoder, FeatureCache, ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders import _adapted_encoder
-from layup_sklearn.encoders._adapted_encoder import augmentation, split_rows
+from layup_sklearn.encoders import _adapted_encoder, _training
+from layup_sklearn.encoders._adapted_encoder import split_rows
+from layup_sklearn.encoders._augmentation import augmented
 from layup_sklearn.encoders._image_encoder import normalised
 from layup_sklearn.encoders._network import import_timm, layer_features, load_network
 
@@ -87,12 +88,12 @@ def test_the_network_is_trained_in_the_precision(precision, images, labels, monk
 def test_transform_is_what_the_trained_network_gives(method, images, labels, monkeypatch):
     trained = []
 
-    def train_adapter(network, *args, **options):
-        trained.append(network)
-        return _adapted_encoder_train(network, *args, **options)
+    class Recorded(_training.Training):
+        def run(self):
+            trained.append(self.network)
+            return super().run()
 
-    _adapted_encoder_train = _adapted_encoder.train_adapter
-    monkeypatch.setattr(_adapted_encoder, "train_adapter", train_adapter)
+    monkeypatch.setattr(_adapted_encoder, "Training", Recorded)
     encoder = clone(TINY).set_params(method=method).fit(images, labels)
     preprocess, mean, std = encoder._preprocessing(trained[0])
     batch = torch.stack([preprocess(Image.fromarray(image)) for image in images])
@@ -175,10 +176,12 @@ def script(monkeypatch, accuracies):
     )
 
     def validation_scores(logits, y):
-        snapshots.append({name: value.numpy().copy() for name, value in parameters.items()})
+        snapshots.append(
+            {name: value.detach().numpy().copy() for name, value in parameters.items()}
+        )
         return {"validation_loss": 1.0, "validation_accuracy": accuracies[len(snapshots) - 1]}
 
-    monkeypatch.setattr(_adapted_encoder, "validation_scores", validation_scores)
+    monkeypatch.setattr(_training, "validation_scores", validation_scores)
     return snapshots
 
 
@@ -199,24 +202,41 @@ def test_patience(images, labels, monkeypatch):
     assert len(encoder.history_) == 5
 
 
-def test_an_epoch_is_one_pass_over_the_training_part(images, labels, monkeypatch):
+def test_every_picture_is_decoded_once_whatever_the_epochs(images, labels, monkeypatch):
     positions = []
 
     def read_image(image, position):
         positions.append(position)
         return Image.fromarray(image)
 
-    monkeypatch.setattr(_adapted_encoder, "read_image", read_image)
-    clone(TINY).fit(images, labels)
-    train, held_out = split_rows(
-        np.unique(labels, return_inverse=True)[1], 0.1, np.random.RandomState(0)
-    )
-    assert len(held_out) == 2
-    assert len(positions) == 2 * N
-    for epoch in positions[:N], positions[N:]:
-        assert sorted(epoch[: len(train)]) == train.tolist()
-        assert epoch[len(train) :] == held_out.tolist()
-    assert positions[: len(train)] != positions[N : N + len(train)]
+    monkeypatch.setattr(_training, "read_image", read_image)
+    encoder = clone(TINY).set_params(epochs=3).fit(images, labels)
+    assert sorted(positions) == list(range(N))
+    assert len(encoder.history_) == 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupted_fit_goes_on_where_it_was(method, images, labels, tmp_path, monkeypatch):
+    encoder = clone(TINY).set_params(method=method, epochs=4, random_state=0)
+    whole = clone(encoder).fit(images, labels)
+    scores, epochs = _training.validation_scores, []
+
+    def interrupted(*args):
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+        return scores(*args)
+
+    encoder.set_params(memory=tmp_path)
+    monkeypatch.setattr(_training, "validation_scores", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.fit(images, labels)
+    assert len(list(tmp_path.glob("adaptation-*.pt"))) == 1
+    encoder.fit(images, labels)
+    assert len(epochs) == 5  # two before the interrupt, and not these again
+    assert same_state(encoder.adapted_state_, whole.adapted_state_)
+    assert encoder.history_ == whole.history_
+    assert not list(tmp_path.glob("adaptation-*"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -295,11 +315,11 @@ def test_an_interrupt_leaves_the_encoder_as_it_was(images, labels, monkeypatch):
 
     def read_image(image, position):
         reads.append(position)
-        if len(reads) > N:
+        if len(reads) > N // 2:
             raise KeyboardInterrupt
         return Image.fromarray(image)
 
-    monkeypatch.setattr(_adapted_encoder, "read_image", read_image)
+    monkeypatch.setattr(_training, "read_image", read_image)
     for encoder in (fresh := clone(TINY), fitted):
         reads.clear()
         with pytest.raises(KeyboardInterrupt):
@@ -321,26 +341,40 @@ def test_unfitted_and_changed_encoders_say_so(images, labels):
             twin.set_params(model="vit_tiny_patch16_224").transform(images)
 
 
-@pytest.mark.parametrize("preprocessing", ["model", "paper"])
-def test_augmentation_ends_as_the_preprocessing_does(preprocessing):
-    encoder = clone(PLAIN).set_params(preprocessing=preprocessing)
-    preprocess, _, _ = encoder._preprocessing(base_network())
-    grey = Image.new("RGB", (50, 40), (128, 128, 128))
-    plain, augmented = preprocess(grey), augmentation(preprocess)(grey)
-    assert plain.shape == augmented.shape == (3, 32, 32)
-    assert plain.dtype == augmented.dtype == torch.uint8
-    assert (augmented.int() - plain.int()).abs().max() < 30  # brightness and contrast within 10 %
-    half = Image.fromarray(np.repeat(np.uint8([[[0] * 3, [255] * 3]]), 40, axis=0).repeat(20, 1))
-    sides = {
-        bool(a[:, :, :5].float().mean() < a[:, :, -5:].float().mean())
-        for a in augmented_copies(half)
-    }
-    assert sides == {True, False}
+def augmented_copies(picture, n=60, ratio=1.0, side=32):
+    pictures = torch.as_tensor(np.moveaxis(picture, -1, 0).copy()).repeat(n, 1, 1, 1)
+    return augmented(pictures, np.full(n, ratio), side, "bilinear")
 
 
-def augmented_copies(picture):
-    augment = augmentation(PLAIN._preprocessing(base_network())[0])
-    return [augment(picture) for _ in range(30)]
+def test_augmentation_changes_colours_a_little_and_flips_every_second_picture():
+    grey = augmented_copies(np.full((37, 37, 3), 128, np.uint8))
+    assert grey.shape == (60, 3, 32, 32) and grey.dtype == torch.float32
+    assert (grey - 128).abs().max() < 30  # brightness and contrast within 10 %
+    assert grey.std(dim=0).min() > 1
+    half = np.zeros((37, 37, 3), np.uint8)
+    half[:, 19:] = 255
+    copies = augmented_copies(half)
+    flipped = copies[..., :5].mean(dim=(1, 2, 3)) > copies[..., -5:].mean(dim=(1, 2, 3))
+    assert 15 < flipped.sum() < 45
+    assert copies.min() >= 0 and copies.max() <= 255
+    coloured = augmented_copies(np.full((37, 37, 3), [200, 40, 40], np.uint8)).mean(dim=(2, 3))
+    assert coloured.argmax(dim=1).eq(0).all()
+
+
+@pytest.mark.parametrize("ratio", [0.2, 1.0, 1.7, 6.0])
+def test_crops_hold_most_of_a_picture_in_a_usual_shape(ratio):
+    ramp = np.linspace(60, 190, 131).astype(np.uint8)
+    sides = []
+    for grey in np.meshgrid(ramp, ramp):  # brightness says how much of a side a crop holds
+        torch.manual_seed(0)
+        copies = augmented_copies(np.stack([grey] * 3, axis=-1), 200, ratio)[:, 0]
+        sides.append((copies.amax(dim=(1, 2)) - copies.amin(dim=(1, 2))).numpy() / 130)
+    width, height = sides
+    shape = width * ratio / height
+    assert (shape > 0.72).all() and (shape < 1.38).all()  # 3/4 to 4/3
+    if 0.75 < ratio < 4 / 3:
+        area = width * height  # with contrast and brightness within 10 %, twice
+        assert (area > 0.7 * 0.6).all() and area.std() > 0.03
 
 
 def test_the_cache_knows_an_adapted_network_from_any_other(images, labels):
@@ -393,7 +427,8 @@ def test_progress_only_when_verbose(images, labels, capsys):
     encoder = clone(TINY).set_params(epochs=1).fit(images, labels)
     assert capsys.readouterr() == ("", "")
     encoder.set_params(verbose=1).fit(images, labels)
-    assert "1/1" in capsys.readouterr().err
+    text = capsys.readouterr().err
+    assert "step/s" in text and "validation_accuracy" in text
 
 
 @pytest.mark.parametrize(
