@@ -13,15 +13,39 @@ def whole_side(side):
     return math.ceil(_ROOM * side)
 
 
-def augmented(pictures, ratios, side, mode):
-    """Crop, flip and recolour pictures at random.
+def draw(ratios):
+    """Draw the crops, flips and colours of some pictures.
+
+    Parameters
+    ----------
+    ratios : ndarray of shape (n,)
+        Width over height of the pictures.
+
+    Returns
+    -------
+    crops : tensor of shape (n, 2, 3)
+    colours : tensor of shape (n, 3, 3)
+    contrast : tensor of shape (n, 1, 1)
+        What `augmented` takes.
+
+    Notes
+    -----
+    The paper's recipe: 70 to 100 % of the area in a shape of 3/4 to 4/3, a flip of every second
+    picture, brightness, contrast, saturation and hue within 10 %. Random numbers are torch's
+    global ones of the CPU.
+    """
+    return _random_crops(ratios), *_random_colours(len(ratios))
+
+
+def augmented(pictures, crops, colours, contrast, side, mode):
+    """Crop, flip and recolour pictures.
 
     Parameters
     ----------
     pictures : tensor of uint8 of shape (n, 3, whole, whole)
         Whole pictures, squeezed into a square.
-    ratios : ndarray of shape (n,)
-        Width over height, before that.
+    crops, colours, contrast : tensor
+        Of `draw`, on the device of the pictures.
     side : int
         Of the crops.
     mode : {"bilinear", "bicubic"}
@@ -33,21 +57,19 @@ def augmented(pictures, ratios, side, mode):
 
     Notes
     -----
-    The paper's recipe: 70 to 100 % of the area in a shape of 3/4 to 4/3, a flip of every second
-    picture, brightness, contrast, saturation and hue within 10 %. Colours change by one linear map
-    a picture, with the hue turned in the plane of the two colour axes of YIQ. Random
-    numbers are torch's global ones of the CPU.
+    Colours change by one linear map a picture, with the hue turned in the plane of the two colour
+    axes of YIQ, and some of its mean grey is added.
     """
     from torch.nn.functional import affine_grid, grid_sample
 
-    maps = _random_crops(ratios).to(pictures.device)
-    grid = affine_grid(maps, (len(pictures), 3, side, side), align_corners=False)
+    grid = affine_grid(crops, (len(pictures), 3, side, side), align_corners=False)
     pixels = grid_sample(
         pictures.float(), grid, mode=mode, padding_mode="border", align_corners=False
     )
-    colours, contrast = (part.to(pictures.device) for part in _random_colours(len(pictures)))
     flat = pixels.flatten(2)
-    grey = (flat.mean(dim=2) @ flat.new_tensor(_GREY))[:, None, None]
+    red, green, blue = _GREY
+    mean = flat.mean(dim=2)
+    grey = (red * mean[:, 0] + green * mean[:, 1] + blue * mean[:, 2])[:, None, None]
     return (colours @ flat + contrast * grey).view_as(pixels).clamp_(0, 255)
 
 

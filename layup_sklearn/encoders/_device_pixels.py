@@ -3,7 +3,8 @@
 import io
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 
 import joblib
 import numpy as np
@@ -132,40 +133,39 @@ def device_batches(images, positions, resizing, batch_size, device):
     decode = _jpeg_decoder(device)
     stream = _side_stream(device)
     n_threads = min(joblib.cpu_count(), _MOST_THREADS)
-    with ThreadPoolExecutor(n_threads) as threads:
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(n_threads) as threads:
+
+        def read(batch):
+            return [_read(images[i], i, decode is not None, threads) for i in batch]
+
         ahead = deque()
         try:
             for start in range(0, len(positions), batch_size):
                 batch = positions[start : start + batch_size]
-                ahead.append((batch, _start_reading(threads, n_threads, images, batch, decode)))
+                ahead.append((batch, reader.submit(read, batch)))
                 if len(ahead) > 2:
                     yield _on_device(*ahead.popleft(), images, resizing, device, decode, stream)
             while ahead:
                 yield _on_device(*ahead.popleft(), images, resizing, device, decode, stream)
         finally:
+            reader.shutdown(cancel_futures=True)
             threads.shutdown(cancel_futures=True)
 
 
-def _start_reading(threads, n_threads, images, positions, decode):
-    """Futures of what `_read` gives of some of the images each: few, for each costs Python time."""
-    if all(is_picture_of_bytes(images[i]) for i in positions):
-        return None
-    n = -(-len(positions) // n_threads)
-    parts = [positions[start : start + n] for start in range(0, len(positions), n)]
-    return [
-        threads.submit(lambda part: [_read(images[i], i, decode is not None) for i in part], part)
-        for part in parts
-    ]
+def _read(image, position, jpegs, threads):
+    """Pixels (height, width, 3), bytes of a file that the device can decode, or a future of pixels.
 
-
-def _read(image, position, jpegs):
-    """Pixels of shape (height, width, 3), or the bytes of a file that the device can decode."""
+    Files are read by one thread: that is fast, and many would wait for one another. What Pillow
+    has to decode is left to as many threads as there are processors.
+    """
+    if is_picture_of_bytes(image):
+        return image
     if jpegs and isinstance(image, (str, os.PathLike)) and os.path.isfile(image):
         with open(image, "rb") as file:
             content = file.read()
         if is_plain_jpeg(content):
             return content
-    return np.asarray(read_image(image, position))
+    return threads.submit(lambda: np.asarray(read_image(image, position)))
 
 
 def is_plain_jpeg(content):
@@ -206,13 +206,10 @@ def _is_of_usual_size(height, width):
     return 0 < large <= 100 * small and (limit is None or height * width <= limit)
 
 
-def _on_device(positions, futures, images, resizing, device, decode, stream):
+def _on_device(positions, future, images, resizing, device, decode, stream):
     import torch
 
-    if futures is None:
-        sources = [images[i] for i in positions]
-    else:
-        sources = [source for future in futures for source in future.result()]
+    sources = [s.result() if isinstance(s, Future) else s for s in future.result()]
     with stream() as current:
         pixels = _decoded(sources, positions, images, decode)
         places = {}  # of the pictures of each shape
@@ -254,6 +251,7 @@ def _uploaded(pictures, device):
     return buffer.to(device, non_blocking=True).permute(0, 3, 1, 2)
 
 
+@lru_cache(maxsize=None)
 def _jpeg_decoder(device):
     """A function from contents of JPEG files to tensors on the device; None where there is none."""
     import torch

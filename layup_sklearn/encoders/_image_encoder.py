@@ -18,7 +18,7 @@ from ._network import (
     layers_are_tokens,
     load_network,
 )
-from ._torch import PRECISIONS, device_of, find_device, on_device, weights_digest
+from ._torch import PRECISIONS, constant, device_of, find_device, on_device, weights_digest
 
 
 class ImageEncoder(FrozenEncoder):
@@ -255,6 +255,5 @@ class ImageEncoder(FrozenEncoder):
 
 def normalised(pixels, mean, std):
     """Bytes of shape (..., 3, height, width) as the network takes them."""
-    pixels = pixels.float().div_(255)
-    mean, std = (pixels.new_tensor(values)[:, None, None] for values in (mean, std))
-    return pixels.sub_(mean).div_(std)
+    mean, std = (constant(tuple(values), pixels.device)[:, None, None] for values in (mean, std))
+    return pixels.float().div_(255).sub_(mean).div_(std)

@@ -97,12 +97,12 @@ def _load_network(model, files, pretrained, checkpoint, image_size, device):
     else:
         with random_numbers(0):
             network = timm.create_model(model, pretrained=False, num_classes=0)
-    network = network.eval().requires_grad_(False).to(device)
+    network = network.eval().to(device)
     if device == "cpu":  # up to 1.6 times as fast: benchmarks/results/speed.md
         convert_conv2d_weight_memory_format(network, torch.channels_last)
     if image_size is not None:
         _set_image_size(network, image_size, model)
-    return network
+    return network.requires_grad_(False)
 
 
 def _set_image_size(network, image_size, model):

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 from PIL import Image
 
-from ._augmentation import augmented, whole_side
+from ._augmentation import augmented, draw, whole_side
 from ._image_reading import read_image
 from ._torch import inference, mixed_precision, on_device
 
@@ -136,7 +136,10 @@ class Training:
         self.head = torch.randn(n_classes, network.num_features, device=self.device)
         self.head.requires_grad_()
         self.optimizer = torch.optim.AdamW(
-            [*parameters.values(), self.head], lr=learning_rate, weight_decay=WEIGHT_DECAY
+            [*parameters.values(), self.head],
+            lr=learning_rate,
+            weight_decay=WEIGHT_DECAY,
+            fused=self.device.type == "cuda",
         )
         self.n_steps = epochs * -(-len(data.y) // BATCH_SIZE)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, self.n_steps)
@@ -192,17 +195,21 @@ class Training:
         from torch.nn.functional import cross_entropy
 
         self.network.train()
-        y = torch.as_tensor(self.data.y)
+        order = torch.randperm(len(self.data.y)).numpy()
+        # all at once: a small copy in each step would wait for the device
+        drawn = [part.to(self.device) for part in draw(self.data.ratios[order])]
+        y = torch.as_tensor(self.data.y[order], device=self.device)
         total = torch.zeros((), device=self.device)
-        for batch in torch.randperm(len(y)).split(BATCH_SIZE):
-            pictures = on_device(self.data.whole[batch.numpy()], self.device)
-            pixels = augmented(pictures, self.data.ratios[batch.numpy()], self.side, self.mode)
-            loss = cross_entropy(self._logits(pixels), y[batch].to(self.device))
+        for start in range(0, len(y), BATCH_SIZE):
+            rows = slice(start, start + BATCH_SIZE)
+            pictures = on_device(self.data.whole[order[rows]], self.device)
+            pixels = augmented(pictures, *(part[rows] for part in drawn), self.side, self.mode)
+            loss = cross_entropy(self._logits(pixels), y[rows])
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             self.schedule.step()
-            total += loss.detach() * len(batch)
+            total += loss.detach() * len(y[rows])
             progress.update()
         return total.item() / len(y)
 

@@ -16,7 +16,7 @@ from sklearn.utils import estimator_checks
 from layup_sklearn import AdaptedImageEncoder, FeatureCache, ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _adapted_encoder, _training
 from layup_sklearn.encoders._adapted_encoder import split_rows
-from layup_sklearn.encoders._augmentation import augmented
+from layup_sklearn.encoders._augmentation import augmented, draw
 from layup_sklearn.encoders._image_encoder import normalised
 from layup_sklearn.encoders._network import import_timm, layer_features, load_network
 
@@ -343,7 +343,7 @@ def test_unfitted_and_changed_encoders_say_so(images, labels):
 
 def augmented_copies(picture, n=60, ratio=1.0, side=32):
     pictures = torch.as_tensor(np.moveaxis(picture, -1, 0).copy()).repeat(n, 1, 1, 1)
-    return augmented(pictures, np.full(n, ratio), side, "bilinear")
+    return augmented(pictures, *draw(np.full(n, ratio)), side, "bilinear")
 
 
 def test_augmentation_changes_colours_a_little_and_flips_every_second_picture():

@@ -106,9 +106,10 @@ def test_every_form_of_the_images_gives_the_same_features(images, tmp_path):
 def test_paper_preprocessing_gives_unnormalised_pixels(images):
     encoder = clone(TINY).set_params(preprocessing="paper")
     pixels = torch.tensor(images[:, :32, :32]).permute(0, 3, 1, 2) / 255
-    [tokens] = encoder._network().forward_intermediates(
-        pixels, indices=1, norm=False, intermediates_only=True, return_prefix_tokens=True
-    )
+    with torch.no_grad():
+        [tokens] = encoder._network().forward_intermediates(
+            pixels, indices=1, norm=False, intermediates_only=True, return_prefix_tokens=True
+        )
     features = encoder.transform(images[:, :32, :32])
     assert_array_equal(features[:, :64], tokens[1][:, 0])
     assert (encoder.transform(images) != TINY.transform(images)).any()
