@@ -9,6 +9,7 @@ import numpy as np
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._frozen_encoder import standardise_layers
+from layup_sklearn.encoders._torch import torch_view
 from layup_sklearn.encoders._network import has_class_token
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
@@ -69,7 +70,7 @@ class Stream:
         layers = self.layers.get(pool, self.layers["avg"])[:n_layers]
         X, sizes = np.hstack(layers), [layer.shape[1] for layer in layers]
         if layer_norm:
-            standardise_layers(X, sizes)
+            standardise_layers(torch_view(X), sizes)
         n_train = len(self.dataset.y_train)
         return X[:n_train], X[n_train:], sizes
 
