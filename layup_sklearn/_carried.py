@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg.blas import dgemm
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
-from ._ridge import Evidence, RidgeFactor
+from ._ridge import N_PROBES, Evidence, RidgeFactor
 
 # Leverage of a row under the factor up to which ten digits of the answers are right.
 _HEAVIEST_ROW = 1e5
@@ -42,6 +42,8 @@ class CarriedFactor:
         asked for: of the one ridge that is in use.
     evidence_ : Evidence
         Of all rows.
+    probed : ndarray of shape (n_rows, n_probes)
+        What the rows take from the trace of the inverse: M^-1 V' L^-1 P' for the probes P.
 
     Notes
     -----
@@ -65,6 +67,7 @@ class CarriedFactor:
     directions: np.ndarray | None
     known_coef: np.ndarray | None
     evidence_: Evidence
+    probed: np.ndarray
 
     @classmethod
     def start(cls, factor, squared_norm):
@@ -78,7 +81,8 @@ class CarriedFactor:
         """
         nothing = np.empty((0, len(squared_norm))), np.empty((0, 0))
         norm = squared_norm + factor.ridge
-        return cls(factor, norm, *nothing, factor.forward, None, factor.evidence())
+        probed = np.empty((0, N_PROBES))
+        return cls(factor, norm, *nothing, factor.forward, None, factor.evidence(), probed)
 
     def with_classes(self, classes, new_classes):
         """The same over more classes.
@@ -146,7 +150,16 @@ class CarriedFactor:
             _bordered(self.lower, along, M),
             *moved,
             self._evidence_over(h, M, codes, sample_weight),
+            np.concatenate([self.probed, self._probed_by(v, along, M)]),
         )
+
+    def _probed_by(self, v, along, M):
+        left = v @ self.factor.whitened_probes - along.T @ self.probed
+        return dtrtrs(M, left, lower=1)[0]
+
+    def inverse_trace(self, n_features=None):
+        """tr A^-1, see `RidgeFactor.inverse_trace`."""
+        return self.factor.inverse_trace() - float((self.probed**2).sum() / N_PROBES)
 
     def _beside(self, v, squared_norm):
         """V'v in the basis of I + V'V, the block M of its factor, and u; or TooHeavy."""

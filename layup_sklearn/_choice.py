@@ -15,7 +15,7 @@ STEPS_PER_DECADE = 2  # of the grid of ridges, which are powers of ten
 _FLAT = 0.1  # nats of log evidence that are not worth another factorisation
 # How far below the scale of the small columns, and above that of the median one, to search. Far below, exact duplicates among few samples look like labels without noise, and the
 # evidence grows without bound; far above, it says no more than that samples are few.
-_BELOW, _ABOVE = 10, 100
+_BELOW, ABOVE = 10, 100
 _GAP = 1e3  # between the variances of columns of two kinds
 
 
@@ -40,7 +40,7 @@ class RidgeChoice:
     scores: list
 
 
-def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor):
+def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor, above=ABOVE):
     """The ridge, and the number of leading columns, of largest evidence.
 
     Parameters
@@ -53,6 +53,8 @@ def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor):
         Candidates; None searches all ridges.
     factor_of : callable, default=RidgeFactor
         ``factor_of(sums, ridge, n_features)`` gives a factor of the leading columns.
+    above : float, default=100
+        How far above the scale of the features to search.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor):
     """
     tried = _Tried(sums, n_features, factor_of)
     if ridges is None:
-        _search(tried)
+        _search(tried, above)
     else:
         for ridge in ridges:
             tried.log_evidence(ridge)
@@ -119,16 +121,16 @@ class _Tried:
         ]
 
 
-def _search(tried):
+def _search(tried, above):
     """Climb from the scale of every group of columns."""
     sums, d = tried.sums, tried.n_features[-1]
     ranges = [
-        [grid_step(ridge) for ridge in (small / _BELOW, median, median * _ABOVE)]
+        [grid_step(ridge) for ridge in (small / _BELOW, median, median * above)]
         for small, median in scales_of(sums.squared_norm[:d], sums.total[:d], sums.n_samples)
     ]
     for each in ranges:
         _climb(tried, *each)
-    if edge := _edge(tried, ranges[0][0], ranges[-1][-1]):
+    if edge := _edge(tried, ranges[0][0], ranges[-1][-1] if above > 1 else np.inf):
         warnings.warn(edge.format(tried.best.ridge), stacklevel=2)
 
 

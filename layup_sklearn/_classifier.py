@@ -17,7 +17,7 @@ from ._forgetting import without_samples
 from ._labels import check_labels, union_of_labels
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
-from ._readout import familiarity, label_probabilities, ridge_scores
+from ._readout import familiarity
 from ._rows import Batch, check_collection, encoded, same_encoder
 from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
 from ._validation import (
@@ -59,6 +59,14 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         newest call, on top of the earlier sums. An int is lowered to the size of the
         call's largest class; where not even two folds can be made, the earlier choice
         stands. ``cv=4, ridges=PAPER_RIDGES`` is the procedure of the paper.
+    rule : {"ridge", "gaussian"}, default="ridge"
+        How the sums become scores. "ridge": one-hot ridge regression without a mean, the
+        paper's rule; it wants classes of similar size and features that are not centred.
+        "gaussian": Gaussian classes with one covariance, whose means are Gaussian, too; no
+        shift of the features changes its answers, and classes may be rare.
+    priors : {None, "uniform"} or dict of label -> share, default=None
+        Shares of the classes where labels are predicted, for the Gaussian rule. None: their
+        shares of what was learned. They may be changed at any time and cost no solution.
     dtype : {"float64", "float32"}, default="float64"
         Type of the sums. "float32" halves their memory and the time of the update; the
         choice of the ridge and the solution are in double precision all the same. Sums over
@@ -79,6 +87,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Number of layers in use; ready features count as one layer.
     coef_ : ndarray of shape (n_classes, n_features)
         Coefficients on the features in use; zero for classes without samples.
+    intercept_ : ndarray of shape (n_classes,)
+        Constants of the scores, without the classes' shares; zero for the ridge rule.
     log_evidence_ : float
         Log marginal likelihood of all labels at `ridge_` and `n_layers_`, given the share
         of each class, in nats.
@@ -118,6 +128,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     chose better on average than folds or leave-one-out on the newest batch, GCV and two
     half-sums (benchmarks/results/ridge_choice.md).
 
+    The Gaussian rule takes everything from the same sums and the same factor (see
+    ``layup_sklearn._gaussian.gaussian_rule`` for the model), at the cost of some matrices of
+    K x K. Its ridge is searched up to the scale of the features only.
+
     All that was learned is one immutable object, which a call replaces in the end: a call that
     fails or is interrupted has not happened, and predictions in other threads come from the
     old or the new one. Of two threads that learn at once one gets a RuntimeError. To learn
@@ -151,17 +165,30 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "ridges": [None, "array-like"],
         "cv": ["cv_object"],
+        "rule": [StrOptions({"ridge", "gaussian"})],
+        "priors": [None, StrOptions({"uniform"}), dict],
         "dtype": [StrOptions({"float64", "float32"})],
     }
 
     def __init__(
-        self, encoder=None, *, n_layers=None, ridge="auto", ridges=None, cv=None, dtype="float64"
+        self,
+        encoder=None,
+        *,
+        n_layers=None,
+        ridge="auto",
+        ridges=None,
+        cv=None,
+        rule="ridge",
+        priors=None,
+        dtype="float64",
     ):
         self.encoder = encoder
         self.n_layers = n_layers
         self.ridge = ridge
         self.ridges = ridges
         self.cv = cv
+        self.rule = rule
+        self.priors = priors
         self.dtype = dtype
 
     _model = None  # all that was learned; replaced whole, never changed
@@ -422,7 +449,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return classifier
 
     def decision_function(self, X):
-        """Ridge scores, which approach 1 for the class and 0 for the others.
+        """Scores of the classes.
+
+        Of the ridge rule they approach 1 for the class and 0 for the others; of the Gaussian rule
+        they are logarithms of the classes' probabilities, up to a constant of each sample.
 
         Parameters
         ----------
@@ -441,15 +471,15 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _scores(self, X, model, solution):
-        coef, seen = solution.coef, solution.seen
+        rule = solution.with_priors(self.priors, model.statistics.classes)
         rows = self._leading(X, model, solution)
-        return np.concatenate([ridge_scores(features, coef, seen) for features in rows])
+        return np.concatenate([rule.scores(features, solution.seen) for features in rows])
 
     def _leading(self, X, model, solution):
         """Features in use of X, chunk by chunk, in float64."""
         X = self._check_X(X, model.encoder, reset=False)
         for _, features in encoded(X, model.encoder, model.statistics.n_features):
-            yield features[:, : solution.coef.shape[1]].astype(np.float64, copy=False)
+            yield features[:, : solution.rule.coef.shape[1]].astype(np.float64, copy=False)
 
     def predict(self, X):
         """Labels of largest score.
@@ -487,7 +517,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        The softmax of the ridge scores f at the scale of their noise::
+        Of the Gaussian rule, the softmax of its scores. Of the ridge rule, the softmax of the
+        scores f at the scale of their noise::
 
             p_c = exp(f_c / T) / sum_k exp(f_k / T)        T = sqrt(3) s / pi
 
@@ -500,12 +531,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         samples like nothing seen, probabilities mean nothing: see `score_samples`.
         """
         model, solution = self._solved()
-        scores, seen = self._scores(X, model, solution), solution.seen
-        probabilities = np.zeros_like(scores)
-        probabilities[:, seen] = label_probabilities(
-            scores[:, seen], solution.evidence.noise_variance()
-        )
-        return probabilities
+        return solution.probabilities(self._scores(X, model, solution))
 
     def score_samples(self, X):
         """How much samples look like a class that was seen: the higher, the more normal.
@@ -545,7 +571,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn.datasets import load_digits
+                >>> from sklearn.datasets import load_digits
         >>> from layup_sklearn import LayUPClassifier
         >>> X, y = load_digits(return_X_y=True)
         >>> known = X[y < 7]
@@ -557,7 +583,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         model, solution = self._solved()
         factor, seen = model.solved_factor(solution), solution.seen
-        coef = solution.coef[seen]
+        coef = factor.coef(solution.rule.coef.shape[1])[seen]
         norms = np.einsum("ij,ij->i", coef, model.class_sum[seen, : coef.shape[1]])
         scores = [
             familiarity(rows @ coef.T, factor.leverage(rows), norms)
@@ -587,7 +613,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def coef_(self):
-        return self._solved()[1].coef
+        return self._solved()[1].rule.coef
+
+    @property
+    def intercept_(self):
+        return self._solved()[1].rule.intercept
 
     @property
     def log_evidence_(self):
@@ -625,7 +655,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """The checked parameters that a solution depends on."""
         self._validate_params()
         ridges, by_folds = check_candidates(self.ridges), self.cv is not None
-        return Settings(self.n_layers, self.ridge, ridges, by_folds and self.ridge == "auto")
+        if self.priors is not None and self.rule == "ridge":
+            raise ValueError("priors need rule='gaussian': the ridge rule knows no shares.")
+        by_folds = by_folds and self.ridge == "auto"
+        return Settings(self.n_layers, self.ridge, ridges, by_folds, self.rule)
 
     def _fitted_model(self):
         model = self._model

@@ -187,7 +187,7 @@ class Model:
 
     def solved_factor(self, solution):
         """The factor behind a solution, remembered for the last one."""
-        key = solution.ridge, solution.coef.shape[1]
+        key = solution.ridge, solution.rule.coef.shape[1]
         if self.memo.factor is None or self.memo.factor[0] != key:
             try:
                 self.memo.factor = key, self.factor(*key)

@@ -1,26 +1,65 @@
-"""From ridge scores to labels, probabilities and novelty."""
+"""From sums and ridge coefficients to the scores of labels, probabilities and novelty."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 
-def ridge_scores(X, coef, seen):
-    """Predicted one-hot labels.
+class LinearRule(NamedTuple):
+    """Scores X coef' + intercept of the classes.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_classes, n_features)
+    intercept : ndarray of shape (n_classes,)
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+
+    def scores(self, X, seen):
+        """Scores of rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float64
+        seen : ndarray of shape (n_classes,), bool
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            Classes not seen have the lowest float, as in scikit-learn's cross_val_predict.
+        """
+        scores = X @ self.coef.T + self.intercept
+        scores[:, ~seen] = np.finfo(np.float64).min
+        return scores
+
+
+def log_priors(priors, classes, class_count):
+    """Logarithms of the shares of the seen classes.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float64
-    coef : ndarray of shape (n_classes, n_features)
-    seen : ndarray of shape (n_classes,), bool
+    priors : None, "uniform" or mapping of label -> share
+        None: the classes' shares of what was learned.
+    classes : ndarray of shape (n_seen,)
+    class_count : ndarray of shape (n_seen,)
 
     Returns
     -------
-    scores : ndarray of shape (n_samples, n_classes)
-        X coef'; classes not seen have the lowest float, as in scikit-learn's
-        cross_val_predict.
+    log_priors : ndarray of shape (n_seen,)
     """
-    scores = X @ coef.T
-    scores[:, ~seen] = np.finfo(np.float64).min
-    return scores
+    if priors is None:
+        return np.log(class_count / class_count.sum())
+    if isinstance(priors, str):
+        return np.full(len(classes), -np.log(len(classes)))
+    labels = classes.tolist()
+    if missing := [label for label in labels if label not in priors]:
+        raise ValueError(f"priors has no share for the class {missing[0]!r}.")
+    shares = np.array([priors[label] for label in labels], dtype=np.float64)
+    if not (np.isfinite(shares) & (shares > 0)).all():
+        raise ValueError(f"priors must be positive, got {dict(priors)!r}.")
+    return np.log(shares / shares.sum())
 
 
 def label_probabilities(scores, noise_variance):
@@ -52,7 +91,8 @@ def label_probabilities(scores, noise_variance):
     Examples
     --------
     >>> import numpy as np
-    >>> from layup_sklearn._readout import label_probabilities
+
+        >>> from layup_sklearn._readout import label_probabilities
     >>> label_probabilities(np.array([[0.6, 0.2, 0.2]]), noise_variance=0.1).round(2)
     array([[0.83, 0.08, 0.08]])
     """

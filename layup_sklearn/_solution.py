@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from ._carried import TooHeavy
-from ._choice import choose_by_evidence
+from ._choice import ABOVE, choose_by_evidence
+from ._gaussian import gaussian_rule
 from ._model import Model
+from ._readout import LinearRule, label_probabilities, log_priors
 from ._ridge import Evidence, smallest_safe_ridge
 from ._symmetric import read_only
 
@@ -24,12 +27,14 @@ class Settings(NamedTuple):
     ridge : float or "auto"
     ridges : tuple of float or None
     by_folds : bool
+    rule : {"ridge", "gaussian"}
     """
 
     n_layers: object
     ridge: object
     ridges: tuple | None
     by_folds: bool
+    rule: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,25 +45,53 @@ class Solution:
     ----------
     ridge : float
     n_layers : int
-    coef : ndarray of shape (n_classes, n_features)
+    rule : LinearRule
+        Read-only; zero for classes without samples, and without the classes' shares.
     evidence : Evidence
         At this ridge and number of layers.
     tried : list of (n_layers, ridge, score)
     by_folds : bool
         Whether the scores are accuracies on folds.
+    is_gaussian : bool
+        Whether `rule` gives log densities.
     """
 
     ridge: float
     n_layers: int
-    coef: np.ndarray
+    rule: LinearRule
     evidence: Evidence
     tried: list
     by_folds: bool
+    is_gaussian: bool
 
     @property
     def seen(self):
         """Which classes have samples."""
         return self.evidence.class_count > 0
+
+    def with_priors(self, priors, classes):
+        """The rule of the seen classes' scores, with their shares where it knows them.
+
+        Parameters
+        ----------
+        priors : None, "uniform" or mapping of label -> share
+        classes : ndarray of shape (n_classes,)
+        """
+        if not self.is_gaussian:
+            return self.rule
+        seen, intercept = self.seen, self.rule.intercept.copy()
+        intercept[seen] += log_priors(priors, classes[seen], self.evidence.class_count[seen])
+        return self.rule._replace(intercept=intercept)
+
+    def probabilities(self, scores):
+        """Probabilities of the classes; 0 for those without samples."""
+        probabilities, seen = np.zeros_like(scores), self.seen
+        if self.is_gaussian:
+            probabilities[:, seen] = softmax(scores[:, seen], axis=1)
+        else:
+            noise = self.evidence.noise_variance()
+            probabilities[:, seen] = label_probabilities(scores[:, seen], noise)
+        return probabilities
 
     @property
     def scores(self):
@@ -112,24 +145,50 @@ def solve(model, settings):
 def _solve(model, settings, columns):
     choice, by_folds = _choice(model, settings, columns)
     factor = choice.factor or model.factor(choice.ridge, choice.n_features)
+    evidence = factor.evidence(choice.n_features)
     n_layers = {end: n for n, end in enumerate(model.layer_ends, start=1)}
     return Solution(
         ridge=choice.ridge,
         n_layers=n_layers[choice.n_features],
-        coef=read_only(factor.coef(choice.n_features)),
-        evidence=factor.evidence(choice.n_features),
+        rule=_linear_rule(model, factor, choice.n_features, evidence, settings.rule),
+        evidence=evidence,
         tried=[(n_layers[d], ridge, score) for d, ridge, score in choice.scores],
         by_folds=by_folds,
+        is_gaussian=settings.rule == "gaussian",
     )
 
 
+def _linear_rule(model, factor, d, evidence, name):
+    coef = factor.coef(d)
+    if name == "ridge":
+        return LinearRule(*map(read_only, (coef, np.zeros(len(coef)))))
+    seen = evidence.class_count > 0
+    found = gaussian_rule(
+        coef[seen],
+        model.class_sum[seen, :d],
+        evidence.class_count[seen],
+        factor.ridge,
+        factor.inverse_trace(d),
+        evidence.noise_variance(),
+    )
+    rule = LinearRule(np.zeros_like(coef), np.zeros(len(coef)))
+    for part, of_seen in zip(rule, found):
+        part[seen] = of_seen
+    return LinearRule(*map(read_only, rule))
+
+
 def _choice(model, settings, columns):
-    """A RidgeChoice, and whether it was made on folds."""
+    """A RidgeChoice, and whether it was made on folds.
+
+    The Gaussian rule has a ridge no larger than the scale of the features: its evidence is that
+    of ridge regression, which asks for more where samples are few, and loses by it.
+    """
+    above = 1.0 if settings.rule == "gaussian" else ABOVE
     if settings.ridge != "auto":
         return choose_by_evidence(model, columns, (settings.ridge,), Model.factor), False
     choice = model.choice if settings.by_folds else None
     if choice is None:
-        return choose_by_evidence(model, columns, settings.ridges, Model.factor), False
+        return choose_by_evidence(model, columns, settings.ridges, Model.factor, above), False
     if choice.n_features in columns:
         return choice, True
     # n_layers has changed since the folds: their ridge stays.

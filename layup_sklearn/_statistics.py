@@ -28,8 +28,7 @@ class ClassStatistics:
     class_sum : ndarray of shape (n_classes, n_features)
         Sum of the rows of each class, of the type of `gram`.
     class_count : ndarray of shape (n_classes,)
-        Total sample weight of each class, float64; zero for a class that was declared
-        but has no sample yet.
+        Total sample weight of each class, float64; zero for a class without samples.
 
     Attributes
     ----------
@@ -205,7 +204,7 @@ class ClassStatistics:
             Over the same classes, of the same type.
         """
         batches = iter(batches)
-        first = list(islice(batches, 1))  # an encoder works on the next ones while we copy
+        first = [*islice(batches, 1)]  # an encoder works on the next ones while we copy
         gram, class_sum = self.gram.copy(order="F"), self.class_sum.copy(order="C")
         class_count = self.class_count.copy()
         for X, y, weight in chain(first, batches):
@@ -238,7 +237,7 @@ class ClassStatistics:
         left, right = self.with_classes(classes), other.with_classes(classes)
         names = ("gram", "class_sum", "class_count")
         pairs = [(getattr(left, name), getattr(right, name)) for name in names]
-        sums = [operation(a, b, dtype=a.dtype) for a, b in pairs]
+        sums = (operation(a, b, dtype=a.dtype) for a, b in pairs)
         return ClassStatistics(classes, *map(read_only, sums))
 
     def __getstate__(self):

@@ -28,6 +28,7 @@ CONFIGURATIONS = [
     LayUPClassifier(cv=4, ridges=PAPER_RIDGES),
     LayUPClassifier(n_layers="auto", ridges=[0.1, 1.0, 10.0]),
     LayUPClassifier(FunctionTransformer(validate=True)),
+    LayUPClassifier(rule="gaussian", priors="uniform"),
 ]
 
 

@@ -21,15 +21,17 @@ CORE = {
     "_choice": {"_ridge", "_statistics"},
     "_folds": {"_choice", "_ridge", "_statistics"},
     "_readout": set(),
+    "_gaussian": {"_readout", "_ridge"},
     "_forgetting": {"_statistics", "_symmetric"},
     "_rows": {"_sample_error", "_symmetric", "_validation"},
     "_model": {"_carried", "_choice", "_ridge", "_rows", "_statistics", "_sums"},
-    "_solution": {"_carried", "_choice", "_model", "_ridge", "_symmetric"},
+    "_solution": {"_carried", "_choice", "_gaussian", "_model", "_readout", "_ridge", "_symmetric"},
     "_persistence": {"_statistics", "_symmetric", "_values", "encoders"},
 }
 ALLOWED = {
     **CORE,
-    "_classifier": {*CORE, "encoders"} - {"_sums", "_values", "_carried", "_ridge", "_symmetric"},
+    "_classifier": {*CORE, "encoders"}
+    - {"_sums", "_values", "_carried", "_gaussian", "_ridge", "_symmetric"},
     "_parallel": {"_classifier", "_solution", "_sample_error"},
     "_displays": {"encoders"},
     "evaluation": {"_displays", "_validation", "encoders"},

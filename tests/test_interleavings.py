@@ -29,10 +29,12 @@ COPIES = {
     "save": lambda c: saved_and_loaded(c),
 }
 PARAMETERS = [
-    {"ridge": "auto", "ridges": None},
+    {"ridge": "auto", "ridges": None, "rule": "ridge", "priors": None},
     {"ridge": "auto", "ridges": [0.5, 5.0, 50.0]},
-    {"ridge": 3.0},
+    {"ridge": 3.0, "rule": "ridge", "priors": None},
     {"ridge": 0.02},
+    {"ridge": 1.0, "rule": "gaussian"},
+    {"ridge": "auto", "ridges": None, "rule": "gaussian", "priors": "uniform"},
 ]
 
 

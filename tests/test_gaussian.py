@@ -1,0 +1,207 @@
+"""The Gaussian rule: the two-covariance model, from the sums alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import RidgeClassifier
+from sklearn.preprocessing import StandardScaler
+
+from _helpers import Layers, make_samples
+from layup_sklearn import ClassStatistics, LayUPClassifier
+from layup_sklearn._gaussian import gaussian_rule
+from layup_sklearn._ridge import N_PROBES, RidgeFactor, random_signs
+
+
+def gaussian(**parameters):
+    return LayUPClassifier(rule="gaussian", **parameters)
+
+
+def dense_rule(X, y, ridge, n_iterations=6):
+    """The model of the docstring with d x d matrices, before it is made less sure."""
+    (n, d), labels, N = X.shape, np.unique(y), np.bincount(y)
+    means = np.array([X[y == label].mean(axis=0) for label in labels])
+    within = sum((X[y == c] - means[c]).T @ (X[y == c] - means[c]) for c in labels)
+    signs, phi = random_signs(d), 1.0
+    for iteration in range(n_iterations + 1):
+        w = N / (phi * N + 1)
+        m = w @ means / w.sum()
+        P = np.linalg.inv(within + (means - m).T * w @ (means - m) + ridge * np.eye(d))
+        gamma = d - ridge * np.vdot(signs, P @ signs) / N_PROBES
+        nu = n - 1 - gamma
+        length = np.einsum("ij,jk,ik->i", means - m, P, means - m)
+        if iteration < n_iterations:
+            alone = length / (1 - w * length)
+            phi = np.average(alone * nu / gamma - 1 / N, weights=w**2)
+            phi = np.clip(phi, 1e-3, 1e3)
+    a, v = phi * N / (phi * N + 1), 1 + phi / (phi * N + 1)
+    coef = (nu * a / v)[:, np.newaxis] * (means - m) @ P
+    quadratic = gamma * (1 + phi) + a**2 * nu * length
+    return coef, -0.5 * (quadratic / v + gamma * np.log(v)) - coef @ m
+
+
+@pytest.mark.parametrize("n_features", [3, 30])
+@pytest.mark.parametrize("counts", [(20, 20, 20), (40, 9, 3, 2)], ids=str)
+def test_is_the_model_up_to_a_factor(counts, n_features):
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(len(counts)), counts)
+    X = rng.standard_normal((len(counts), n_features))[y] + rng.standard_normal(
+        (len(y), n_features)
+    )
+    coef, intercept = dense_rule(X, y, 2.0)
+    ours = gaussian(ridge=2.0).fit(X, y)
+    sure = np.vdot(ours.coef_, coef) / np.vdot(coef, coef)
+    assert 0 < sure < 3
+    assert_allclose(ours.coef_, sure * coef, rtol=1e-7, atol=1e-9)
+    assert_allclose(ours.intercept_, sure * intercept, rtol=1e-7, atol=1e-9)
+
+
+def test_random_signs_estimate_the_trace():
+    X, y = make_samples(50, 200)
+    factor = RidgeFactor(ClassStatistics.from_samples(X, y), 5.0)
+    for d in (150, 200):
+        exact = np.trace(np.linalg.inv(X[:, :d].T @ X[:, :d] + 5.0 * np.eye(d)))
+        assert_allclose(factor.inverse_trace(d), exact, rtol=0.05)
+    assert_array_equal(random_signs(150), random_signs(200)[:150])
+
+
+@given(seed=st.integers(0, 999), shift=st.floats(-30, 30), wide=st.booleans())
+@settings(max_examples=30, deadline=None)
+@pytest.mark.filterwarnings("ignore:The evidence is highest")
+def test_no_shift_of_the_features_changes_an_answer(seed, shift, wide):
+    X, y = make_samples(40, 60 if wide else 5, seed=seed)
+    moved = X + shift * np.arange(1, X.shape[1] + 1) / X.shape[1]
+    for parameters in ({}, {"ridge": 1.0}):
+        here, there = gaussian(**parameters).fit(X, y), gaussian(**parameters).fit(moved, y)
+        assert here.ridge_ == there.ridge_
+        assert_allclose(there.predict_proba(moved), here.predict_proba(X), atol=1e-7)
+
+
+def test_probabilities_are_the_softmax_of_the_scores():
+    X, y = make_samples()
+    classifier = gaussian().fit(X, y)
+    assert_allclose(classifier.predict_proba(X), softmax(classifier.decision_function(X), axis=1))
+    labels = classifier.classes_[classifier.predict_proba(X).argmax(axis=1)]
+    assert_array_equal(classifier.predict(X), labels)
+    scores = X @ classifier.coef_.T + classifier.intercept_ + np.log(0.25)
+    assert_allclose(classifier.decision_function(X), scores)
+
+
+def test_priors_change_the_odds_and_nothing_else():
+    X, y = make_samples(60, labels=["a", "b", "c"])
+    X, y = X[:45], y[:45]
+    classifier = gaussian().fit(X, y)
+    probabilities, coef = classifier.predict_proba(X), classifier.coef_
+    shares = classifier.statistics_.class_count / 45
+    for priors, new in (("uniform", [1, 1, 1]), ({"a": 5, "b": 1, "c": 2, "d": 7}, [5, 1, 2])):
+        expected = probabilities * new / shares
+        expected /= expected.sum(axis=1, keepdims=True)
+        classifier.set_params(priors=priors)
+        assert_allclose(classifier.predict_proba(X), expected)
+        assert classifier.coef_ is coef  # no new solution
+    with pytest.raises(ValueError, match="no share for the class 'c'"):
+        classifier.set_params(priors={"a": 1, "b": 1}).predict(X)
+    with pytest.raises(ValueError, match="priors must be positive"):
+        classifier.set_params(priors={"a": 1, "b": 0, "c": 1}).predict(X)
+    with pytest.raises(ValueError, match="priors need rule='gaussian'"):
+        LayUPClassifier(priors="uniform").fit(X, y)
+
+
+def test_with_many_samples_it_is_linear_discriminant_analysis():
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.arange(30_000) % 3)
+    X = rng.standard_normal((3, 4))[y] + rng.standard_normal((30_000, 4)) * [1, 2, 0.5, 1]
+    ours = gaussian(ridge=1e-6, priors="uniform").fit(X, y)
+    reference = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 3] * 3).fit(X, y)
+    ours_coef = ours.coef_ - ours.coef_.mean(axis=0)
+    expected = reference.coef_ - reference.coef_.mean(axis=0)
+    ratio = np.vdot(ours_coef, expected) / np.vdot(expected, expected)
+    assert_allclose(ours_coef / ratio, expected, rtol=0.01, atol=0.01)
+    assert (ours.predict(X) == reference.predict(X)).mean() > 0.998
+
+
+def test_a_huge_ridge_is_the_nearest_mean():
+    X, y = make_samples(60)
+    means = np.array([X[y == label].mean(axis=0) for label in range(4)])
+    nearest = ((X[:, np.newaxis] - means) ** 2).sum(axis=2).argmin(axis=1)
+    assert_array_equal(gaussian(ridge=1e9, priors="uniform").fit(X, y).predict(X), nearest)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"ridge": 2.0}], ids=str)
+@pytest.mark.filterwarnings("ignore:The evidence is highest")
+def test_any_cut_is_the_joint_fit_and_waiting_rows_count(parameters):
+    X, y = make_samples(300, 20)
+    joint = gaussian(**parameters).fit(X, y)
+    stream = gaussian(**parameters).partial_fit(X[:100], y[:100])
+    for i in range(100, 300, 3):
+        stream.partial_fit(X[i : i + 3], y[i : i + 3])
+        stream.predict(X[:1])
+    assert stream.ridge_ == joint.ridge_
+    assert_allclose(stream.coef_, joint.coef_, rtol=1e-8, atol=1e-9)
+    assert_allclose(stream.predict_proba(X), joint.predict_proba(X), rtol=1e-7, atol=1e-10)
+
+
+def test_weights_are_repeated_rows_and_classes_declared_are_left_out():
+    X, y = make_samples()
+    times = np.arange(40) % 3 + 1
+    weighted = gaussian(ridge=1.0).partial_fit(X, y, [-4, 9], times)
+    repeated = gaussian(ridge=1.0).fit(X.repeat(times, axis=0), y.repeat(times))
+    probabilities = weighted.predict_proba(X)
+    assert_allclose(probabilities[:, 1:5], repeated.predict_proba(X), rtol=1e-9)
+    assert (probabilities[:, [0, 5]] == 0).all()
+    assert not weighted.coef_[[0, 5]].any()
+
+
+@pytest.mark.parametrize("n_per_class", [1, 2])
+@pytest.mark.parametrize("n_classes", [1, 2, 7])
+@pytest.mark.filterwarnings("ignore:The evidence is highest")
+def test_few_samples_and_one_class_have_finite_answers(n_per_class, n_classes):
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(n_classes), n_per_class)
+    X = 3 * rng.standard_normal((n_classes, 20))[y] + rng.standard_normal((len(y), 20))
+    classifier = gaussian().fit(X, y)
+    assert_allclose(classifier.predict_proba(X).sum(axis=1), 1)
+    assert_array_equal(classifier.predict(X), y)
+    assert np.isfinite(gaussian().fit(np.zeros((3, 2)), [0, 1, 1]).predict_proba([[1.0, 2]])).all()
+
+
+def test_layers_and_single_precision():
+    X, y = make_samples(80)
+    two = gaussian(ridge=1.0, encoder=Layers((2, 3)), n_layers=1).fit(X, y)
+    alone = gaussian(ridge=1.0).fit(X[:, :2], y)
+    assert_allclose(two.predict_proba(X), alone.predict_proba(X[:, :2]), rtol=1e-9)
+    single, double = (gaussian(ridge=1.0, dtype=t).fit(X, y) for t in ("float32", "float64"))
+    assert_allclose(single.predict_proba(X), double.predict_proba(X), atol=1e-3)
+
+
+def test_rare_classes_and_standardised_features_are_no_trap():
+    rng = np.random.default_rng(0)
+    y = (rng.random(600) < 0.1).astype(int)
+    X = StandardScaler().fit_transform(
+        rng.standard_normal((600, 8)) + 1.5 * y[:, np.newaxis] * [1, 1, 0, 0, 0, 0, 0, 0]
+    )
+    ours = gaussian().fit(X[:300], y[:300]).score(X[300:], y[300:])
+    peers = [RidgeClassifier(), LinearDiscriminantAnalysis()]
+    best = max(peer.fit(X[:300], y[:300]).score(X[300:], y[300:]) for peer in peers)
+    today = LayUPClassifier().fit(X[:300], y[:300]).score(X[300:], y[300:])
+    assert ours > best - 0.02 and ours > today + 0.1
+
+
+def test_the_function_takes_what_a_factor_gives():
+    X, y = make_samples()
+    statistics = ClassStatistics.from_samples(X, y)
+    factor = RidgeFactor(statistics, 1.0)
+    rule = gaussian_rule(
+        factor.coef(),
+        statistics.class_sum,
+        statistics.class_count,
+        1.0,
+        factor.inverse_trace(),
+        factor.evidence().noise_variance(),
+    )
+    classifier = gaussian(ridge=1.0).fit(X, y)
+    assert_allclose(rule.coef, classifier.coef_)
+    assert_allclose(rule.intercept, classifier.intercept_)
