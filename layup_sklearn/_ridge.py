@@ -215,9 +215,8 @@ class RidgeFactor:
         with np.errstate(divide="ignore"):
             log_det = 2 * np.cumsum(np.log(self.lower.diagonal()))[sizes - 1]
             log_det -= sizes * np.log(self.ridge)
-        if np.ndim(n_features) == 0:
-            squared, means, log_det = squared[0], means[0], log_det[0]
-        return Evidence(self.class_count, squared, means, log_det)
+        one = 0 if np.ndim(n_features) == 0 else slice(None)
+        return Evidence(self.class_count, squared[one], means[one], log_det[one])
 
 
 @lru_cache(maxsize=2)
@@ -228,7 +227,9 @@ def random_signs(n_features):
     the relative error is about sqrt(2 / (N_PROBES n_features)). The signs of the first columns are
     the same for any number of columns.
     """
-    return np.random.RandomState(0).choice([-1.0, 1.0], (n_features, N_PROBES))
+    signs = np.random.RandomState(0).choice([-1.0, 1.0], (n_features, N_PROBES))
+    signs.flags.writeable = False
+    return signs
 
 
 def smallest_safe_ridge(squared_norm, singular=_SINGULAR["float64"]):
