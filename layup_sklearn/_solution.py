@@ -134,6 +134,8 @@ def solve(model, settings):
     # holds a matrix of d x d.
     if len(columns) > 1 or len(settings.ridges or ()) > _MOST_CARRIED:
         return _solve(model.folded(), settings, columns)
+    if settings.rule == "gaussian" and len(model.statistics.classes) > columns[0]:
+        return _solve(model.folded(), settings, columns)  # which has the whole Gram matrix
     try:
         solution = _solve(model, settings, columns)
     except TooHeavy:
@@ -170,6 +172,7 @@ def _linear_rule(model, factor, d, evidence, name):
         factor.ridge,
         factor.inverse_trace(d),
         evidence.noise_variance(),
+        model.statistics.gram[:d, :d] if np.count_nonzero(seen) > d else None,
     )
     rule = LinearRule(np.zeros_like(coef), np.zeros(len(coef)))
     for part, of_seen in zip(rule, found):

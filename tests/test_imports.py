@@ -21,7 +21,8 @@ CORE = {
     "_choice": {"_ridge", "_statistics"},
     "_folds": {"_choice", "_ridge", "_statistics"},
     "_readout": set(),
-    "_gaussian": {"_readout", "_ridge"},
+    "_temperature": set(),
+    "_gaussian": {"_readout", "_ridge", "_temperature"},
     "_forgetting": {"_statistics", "_symmetric"},
     "_rows": {"_sample_error", "_symmetric", "_validation"},
     "_model": {"_carried", "_choice", "_ridge", "_rows", "_statistics", "_sums"},
@@ -31,7 +32,7 @@ CORE = {
 ALLOWED = {
     **CORE,
     "_classifier": {*CORE, "encoders"}
-    - {"_sums", "_values", "_carried", "_gaussian", "_ridge", "_symmetric"},
+    - {"_sums", "_values", "_carried", "_gaussian", "_ridge", "_symmetric", "_temperature"},
     "_parallel": {"_classifier", "_solution", "_sample_error"},
     "_displays": {"encoders"},
     "evaluation": {"_displays", "_validation", "encoders"},
