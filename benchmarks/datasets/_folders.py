@@ -39,14 +39,16 @@ def images(folder):
     return [os.path.join(folder, name) for name in found]
 
 
-def load_class_folders(root, folder, **attributes):
-    """Data set in ``folder/{train,test}/CLASS/*``; classes are the sorted folder names.
+def load_class_folders(root, folder, below="", **attributes):
+    """Data set in ``folder/{train,test}/below/CLASS/*``; classes are the sorted folder names.
 
     Parameters
     ----------
     root : path
     folder : str
         Name below ``root``.
+    below : str, default=""
+        Folder between the parts and the classes.
     **attributes
         Of the Dataset: how it arrives.
 
@@ -61,8 +63,9 @@ def load_class_folders(root, folder, **attributes):
     ValueError
         When the training and the test set have different classes.
     """
-    layout = f"{folder}/train/CLASS/* and {folder}/test/CLASS/*"
-    train, test = (require(root, f"{folder}/{part}", layout) for part in ("train", "test"))
+    names = [os.path.join(folder, part, below) for part in ("train", "test")]
+    layout = " and ".join(os.path.join(name, "CLASS/*") for name in names)
+    train, test = (require(root, name, layout) for name in names)
     classes = subfolders(train)
     if not classes:
         raise FileNotFoundError(f"{train} is empty: put the data into {root} as {layout}.")

@@ -10,7 +10,9 @@ def class_order(n_classes, seed=1993):
     return np.random.RandomState(seed).permutation(n_classes)
 
 
-def check_counts(name, dataset, *, n_classes, n_train=None, n_test=None, test_per_task=()):
+def check_counts(
+    name, dataset, *, n_classes, n_train=None, n_test=None, test_per_task=(), of="the paper's"
+):
     """Warn, in one sentence, where a data set is not as large as the paper's.
 
     Parameters
@@ -22,6 +24,8 @@ def check_counts(name, dataset, *, n_classes, n_train=None, n_test=None, test_pe
     test_per_task : sequence of int
         Test images of each task, all tasks having equally many classes, in the data set's
         order or, where it has none, the one of seed 1993.
+    of : str
+        Whose data set the numbers are of.
 
     Notes
     -----
@@ -45,4 +49,4 @@ def check_counts(name, dataset, *, n_classes, n_train=None, n_test=None, test_pe
         if expected is not None and found != expected
     ]
     if differences:
-        warnings.warn(f"{name} differs from the paper's: {', '.join(differences)}.", stacklevel=3)
+        warnings.warn(f"{name} differs from {of}: {', '.join(differences)}.", stacklevel=3)

@@ -1,14 +1,16 @@
 """CIFAR-100: 100 classes of pictures of 32 x 32 pixels; 10 tasks of 10 classes.
 
-Folder: cifar-100-python/{train,test}, the pickled batches of the original cifar-100-python.tar.gz.
+Folder: cifar-100-python/{train,test}, the pickled batches of the original cifar-100-python.tar.gz, or
+cifar100/{train,test}/CLASS/*, the same as pictures (github.com/cyizhuo/CIFAR-100-dataset).
 """
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 
 from . import Dataset
-from ._folders import require
+from ._folders import load_class_folders, require
 from ._order import check_counts
 
 ALLOWED = {"numpy.core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype"}
@@ -32,9 +34,16 @@ def read_batch(path):
 
 
 def load(root):
+    if Path(root, "cifar100").exists():
+        dataset = load_class_folders(root, "cifar100", n_tasks=10)
+    else:
+        dataset = _from_batches(root)
+    check_counts("cifar100", dataset, n_classes=100, n_train=50_000, n_test=10_000)
+    return dataset
+
+
+def _from_batches(root):
     layout = "cifar-100-python/train and cifar-100-python/test"
     parts = [require(root, f"cifar-100-python/{part}", layout) for part in ("train", "test")]
     (train, y_train), (test, y_test) = map(read_batch, parts)
-    dataset = Dataset(train, y_train, test, y_test, n_tasks=10)
-    check_counts("cifar100", dataset, n_classes=100, n_train=50_000, n_test=10_000)
-    return dataset
+    return Dataset(train, y_train, test, y_test, n_tasks=10)
