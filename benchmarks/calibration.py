@@ -127,7 +127,7 @@ def errors(probabilities, y, n_bins=15):
 
 def measure(X, y, train, ridge_times=1.0, with_samples=False):
     """The errors of every map."""
-    classifier = LayUPClassifier()
+    classifier = LayUPClassifier(rule="ridge")
     for task in np.array_split(np.unique(y), N_TASKS):
         rows = train & np.isin(y, task)
         classifier.partial_fit(X[rows], y[rows])
@@ -138,7 +138,7 @@ def measure(X, y, train, ridge_times=1.0, with_samples=False):
         name: errors(to_probabilities(sums), truth) for name, to_probabilities in MAPS.items()
     }
     for method in METHODS if with_samples else ():
-        calibrated = CalibratedClassifierCV(LayUPClassifier(), method=method, cv=5)
+        calibrated = CalibratedClassifierCV(LayUPClassifier(rule="ridge"), method=method, cv=5)
         calibrated.fit(X[train], y[train])
         result[f"CV, {method}"] = errors(calibrated.predict_proba(X[~train]), truth)
     best = softmax(sums.scores / best_scale(sums.scores, truth), axis=1)

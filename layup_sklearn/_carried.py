@@ -5,12 +5,12 @@ their weights, and T (m, K) their one-hot labels, weighted likewise.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy.linalg.blas import dgemm
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
+from ._once import once
 from ._ridge import N_PROBES, Evidence, RidgeFactor
 
 # Leverage of a row under the factor up to which ten digits of the answers are right.
@@ -209,7 +209,7 @@ class CarriedFactor:
     def _was_asked(self):
         return self.directions is None or "_coef" in vars(self)
 
-    @cached_property
+    @once
     def _coef(self):
         return self._back(self.directions) if self.known_coef is None else self.known_coef
 

@@ -178,7 +178,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         ridge="auto",
         ridges=None,
         cv=None,
-        rule="ridge",
+        rule="gaussian",
         priors=None,
         dtype="float64",
     ):
@@ -434,7 +434,9 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         statistics, content = load_model(path)
         with one_clear_error(path):
-            classifier, fitted = cls(**content["parameters"]), content["fitted"]
+            # Files of the first format know the ridge rule only, and not by name.
+            classifier = cls(**{"rule": "ridge", **content["parameters"]})
+            fitted = content["fitted"]
             classifier._validate_params()
             encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
             if encoder is not None and not hasattr(encoder, "transform"):
@@ -714,7 +716,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         columns = leading_columns(self.n_layers, model.layer_ends)
         if splits := check_folds(self.cv, X, y, batch.kept):
             ridges = check_candidates(self.ridges)
-            choice = choose_by_folds(old, X, y, weight, splits, columns, ridges)
+            rule = self.rule, self.priors
+            choice = choose_by_folds(old, X, y, weight, splits, columns, ridges, *rule)
             return new.replaced(new.statistics, choice)
         return new
 

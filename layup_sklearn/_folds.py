@@ -6,12 +6,16 @@ import numpy as np
 from scipy.linalg import LinAlgError
 
 from ._choice import RidgeChoice, grid_ridge, grid_step, scales_of
+from ._readout import with_shares
 from ._ridge import RidgeFactor
+from ._rules import linear_rule
 
 _BELOW, _ABOVE = 1e8, 100  # how far from the scale of the features candidates lie
 
 
-def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=None):
+def choose_by_folds(
+    statistics, X, y, sample_weight, splits, n_features, ridges=None, rule="ridge", priors=None
+):
     """The ridge, and the number of leading columns, of largest accuracy on folds.
 
     The sums of each fold's training rows are added to those of all earlier samples, as
@@ -32,6 +36,10 @@ def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=
     ridges : sequence of float, default=None
         None: half decades from 100 to 1e-8 times the scale of the features, or of each of
         their kinds (see `choose_by_evidence`).
+    rule : {"gaussian", "ridge"}
+        What labels the held-out rows.
+    priors : None, "uniform" or mapping of label -> share
+        For the Gaussian rule.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def choose_by_folds(statistics, X, y, sample_weight, splits, n_features, ridges=
     if ridges is None:
         ridges = _candidates(statistics, X, sample_weight)
     folds = [
-        _accuracy_on_fold(statistics, X, y, sample_weight, split, n_features, ridges)
+        _accuracy_on_fold(statistics, X, y, sample_weight, split, n_features, ridges, rule, priors)
         for split in splits
     ]
     accuracy = np.mean(folds, axis=0)
@@ -70,12 +78,11 @@ def _candidates(statistics, X, sample_weight):
     return [grid_ridge(step) for step in sorted(set(chain(*around)), reverse=True)]
 
 
-def _accuracy_on_fold(statistics, X, y, weight, split, n_features, ridges):
+def _accuracy_on_fold(statistics, X, y, weight, split, n_features, ridges, rule, priors):
     """Array of shape (n_numbers_of_columns, n_ridges); -inf where a ridge is too small."""
     train, test = split
     fold = statistics.add_samples(X[train], y[train], weight[train])
-    seen = fold.class_count > 0
-    classes, held_out = fold.classes[seen], X[test].astype(np.float64)
+    held_out = X[test].astype(np.float64)
     accuracy = np.full((len(n_features), len(ridges)), -np.inf)
     for column, ridge in enumerate(ridges):
         try:
@@ -85,7 +92,10 @@ def _accuracy_on_fold(statistics, X, y, weight, split, n_features, ridges):
                 raise
             continue
         for row, d in enumerate(n_features):
-            scores = held_out[:, :d] @ factor.coef(d)[seen].T
-            correct = classes[scores.argmax(axis=1)] == y[test]
+            found = linear_rule(rule, factor, fold.class_sum, fold.gram, d)
+            if rule == "gaussian":
+                found = with_shares(found, priors, fold.classes, fold.class_count)
+            scores = found.scores(held_out[:, :d], fold.class_count > 0)
+            correct = fold.classes[scores.argmax(axis=1)] == y[test]
             accuracy[row, column] = np.average(correct, weights=weight[test])
     return accuracy

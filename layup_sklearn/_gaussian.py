@@ -10,7 +10,7 @@ from ._ridge import N_PROBES, random_signs
 from ._temperature import inverse_temperature, lead, ridge_lead
 
 
-def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_variance, gram=None):
+def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_variance, gram):
     """Log density of a sample in every class, up to a constant.
 
     Parameters
@@ -26,8 +26,8 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
         tr A^-1, see `RidgeFactor.inverse_trace`.
     noise_variance : float
         Of one-hot labels around the ridge regression, see ``Evidence``.
-    gram : ndarray of shape (n_features, n_features), default=None
-        G, which more classes than features need.
+    gram : ndarray of shape (n_features, n_features)
+        G; read where there are more classes than features.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
     """
     N, d = class_count, coef.shape[1]
     means, ridge_means = class_sum / N[:, np.newaxis], coef / N[:, np.newaxis]
-    if len(N) <= d or gram is None:
+    if len(N) <= d:
         inverse = _by_classes(means, ridge_means, inverse_trace)
     else:
         inverse = _by_features(means, gram, ridge)

@@ -1,7 +1,6 @@
 """All that was learned, in one immutable object."""
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -9,6 +8,7 @@ from scipy.linalg import LinAlgError
 
 from ._carried import CarriedFactor, TooHeavy
 from ._choice import RidgeChoice
+from ._once import once
 from ._ridge import RidgeFactor
 from ._rows import PendingRows
 from ._statistics import ClassStatistics
@@ -75,22 +75,22 @@ class Model:
         sizes = getattr(self.encoder, "layer_sizes_", None) or [self.statistics.n_features]
         return np.cumsum(sizes).tolist()
 
-    @cached_property
+    @once
     def squared_norm(self):
         """Diagonal of the Gram matrix of everything."""
         return self.statistics.squared_norm + self.pending.squared_norm
 
-    @cached_property
+    @once
     def total(self):
         """Sum of all rows of everything."""
         return self.statistics.total + self.pending.total
 
-    @cached_property
+    @once
     def n_samples(self):
         """Sum of the weights of everything."""
         return self.statistics.n_samples + self.pending.weight
 
-    @cached_property
+    @once
     def class_sum(self):
         """Sum of the rows of each class, of everything, float64."""
         class_sum = self.statistics.class_sum.astype(np.float64)

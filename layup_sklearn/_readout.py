@@ -35,20 +35,23 @@ class LinearRule(NamedTuple):
         return scores
 
 
-def log_priors(priors, classes, class_count):
-    """Logarithms of the shares of the seen classes.
+def with_shares(rule, priors, classes, class_count):
+    """A rule of log densities and the logarithms of the seen classes' shares.
 
     Parameters
     ----------
+    rule : LinearRule
     priors : None, "uniform" or mapping of label -> share
         None: the classes' shares of what was learned.
-    classes : ndarray of shape (n_seen,)
-    class_count : ndarray of shape (n_seen,)
-
-    Returns
-    -------
-    log_priors : ndarray of shape (n_seen,)
+    classes : ndarray of shape (n_classes,)
+    class_count : ndarray of shape (n_classes,)
     """
+    seen, intercept = class_count > 0, rule.intercept.copy()
+    intercept[seen] += _log_priors(priors, classes[seen], class_count[seen])
+    return rule._replace(intercept=intercept)
+
+
+def _log_priors(priors, classes, class_count):
     if priors is None:
         return np.log(class_count / class_count.sum())
     if isinstance(priors, str):
@@ -62,15 +65,15 @@ def log_priors(priors, classes, class_count):
     return np.log(shares / shares.sum())
 
 
-def label_probabilities(scores, noise_variance):
-    """Softmax of ridge scores at the scale of their noise.
+def label_probabilities(scores, temperature=1.0):
+    """Softmax of scores over a temperature.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples, n_classes)
-        Predicted one-hot labels.
-    noise_variance : float
-        Variance s^2 of a one-hot label around its prediction; positive.
+        Log densities, or ridge scores.
+    temperature : float, default=1.0
+        For ridge scores see `noise_temperature`.
 
     Returns
     -------
@@ -78,27 +81,16 @@ def label_probabilities(scores, noise_variance):
         Rows sum to 1; the first largest score has the only largest probability, however
         close the next is.
 
-    Notes
-    -----
-    ::
-
-        p_c = exp(f_c / T) / sum_k exp(f_k / T)        T = sqrt(3) s / pi
-
-    A logistic variable of scale T has variance (pi T)^2 / 3 = s^2: between two classes, the
-    probability is that of a logistic noise of standard deviation s not to turn their scores
-    round. One T for all samples keeps the order of the scores within and between samples.
-
     Examples
     --------
     >>> import numpy as np
-
-        >>> from layup_sklearn._readout import label_probabilities
-    >>> label_probabilities(np.array([[0.6, 0.2, 0.2]]), noise_variance=0.1).round(2)
-    array([[0.83, 0.08, 0.08]])
+    >>> from layup_sklearn._readout import label_probabilities
+    >>> label_probabilities(np.array([[3.0, 1.0, 1.0]])).round(2)
+    array([[0.79, 0.11, 0.11]])
     """
     rows, best = np.arange(len(scores)), scores.argmax(axis=1)
     behind = scores - scores[rows, best, np.newaxis]
-    probabilities = np.exp(behind / (np.sqrt(3 * noise_variance) / np.pi))
+    probabilities = np.exp(behind / temperature)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     probabilities[rows, best] = np.nextafter(probabilities[rows, best], 1)
     return probabilities

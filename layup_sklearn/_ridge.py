@@ -4,12 +4,15 @@ Notation: G = gram (d, d), C = class_sum (K, d), N = class_count (K,), n = sum o
 A = G + ridge I = L L' (Cholesky).
 """
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError
 from scipy.linalg.lapack import dpotrf, dtrtrs
+
+from ._once import once
+from ._symmetric import read_only
 
 # Part of a column's squared norm that rounding leaves four right digits of, or two: fewer, for
 # useful ridges of single-precision sums lie lower.
@@ -166,7 +169,7 @@ class RidgeFactor:
         """
         return (self.whiten(X) ** 2).sum(axis=1)
 
-    @cached_property
+    @once
     def whitened_probes(self):
         """L^-1 P of `random_signs`, of shape (n_features, N_PROBES)."""
         return self.whiten(random_signs(len(self.lower)).T).T
@@ -224,12 +227,9 @@ def random_signs(n_features):
     """Signs, always the same, whose products estimate traces: tr B is about tr P' B P / N_PROBES.
 
     Hutchinson (1990), "A stochastic estimator of the trace of the influence matrix"; for tr A^-1
-    the relative error is about sqrt(2 / (N_PROBES n_features)). The signs of the first columns are
-    the same for any number of columns.
+    the relative error is about sqrt(2 / (N_PROBES n_features)). More columns begin with the same.
     """
-    signs = np.random.RandomState(0).choice([-1.0, 1.0], (n_features, N_PROBES))
-    signs.flags.writeable = False
-    return signs
+    return read_only(np.random.RandomState(0).choice([-1.0, 1.0], (n_features, N_PROBES)))
 
 
 def smallest_safe_ridge(squared_norm, singular=_SINGULAR["float64"]):

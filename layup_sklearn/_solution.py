@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import softmax
 
 from ._carried import TooHeavy
 from ._choice import ABOVE, choose_by_evidence
-from ._gaussian import gaussian_rule
 from ._model import Model
-from ._readout import LinearRule, label_probabilities, log_priors
+from ._readout import LinearRule, label_probabilities, with_shares
 from ._ridge import Evidence, smallest_safe_ridge
-from ._symmetric import read_only
+from ._rules import linear_rule
+from ._temperature import noise_temperature
 
 _REMEMBERED = 4  # solutions, for those who compare parameters on the same model
 _MOST_CARRIED = 8  # factors of given candidates
@@ -79,18 +78,19 @@ class Solution:
         """
         if not self.is_gaussian:
             return self.rule
-        seen, intercept = self.seen, self.rule.intercept.copy()
-        intercept[seen] += log_priors(priors, classes[seen], self.evidence.class_count[seen])
-        return self.rule._replace(intercept=intercept)
+        return with_shares(self.rule, priors, classes, self.evidence.class_count)
+
+    @property
+    def temperature(self):
+        """What scores are divided by in the exponents of probabilities."""
+        if self.is_gaussian:
+            return 1.0
+        return noise_temperature(self.evidence.noise_variance())
 
     def probabilities(self, scores):
         """Probabilities of the classes; 0 for those without samples."""
         probabilities, seen = np.zeros_like(scores), self.seen
-        if self.is_gaussian:
-            probabilities[:, seen] = softmax(scores[:, seen], axis=1)
-        else:
-            noise = self.evidence.noise_variance()
-            probabilities[:, seen] = label_probabilities(scores[:, seen], noise)
+        probabilities[:, seen] = label_probabilities(scores[:, seen], self.temperature)
         return probabilities
 
     @property
@@ -152,32 +152,18 @@ def _solve(model, settings, columns):
     return Solution(
         ridge=choice.ridge,
         n_layers=n_layers[choice.n_features],
-        rule=_linear_rule(model, factor, choice.n_features, evidence, settings.rule),
+        rule=linear_rule(
+            settings.rule,
+            factor,
+            model.class_sum,
+            model.statistics.gram,
+            choice.n_features,
+        ),
         evidence=evidence,
         tried=[(n_layers[d], ridge, score) for d, ridge, score in choice.scores],
         by_folds=by_folds,
         is_gaussian=settings.rule == "gaussian",
     )
-
-
-def _linear_rule(model, factor, d, evidence, name):
-    coef = factor.coef(d)
-    if name == "ridge":
-        return LinearRule(*map(read_only, (coef, np.zeros(len(coef)))))
-    seen = evidence.class_count > 0
-    found = gaussian_rule(
-        coef[seen],
-        model.class_sum[seen, :d],
-        evidence.class_count[seen],
-        factor.ridge,
-        factor.inverse_trace(d),
-        evidence.noise_variance(),
-        model.statistics.gram[:d, :d] if np.count_nonzero(seen) > d else None,
-    )
-    rule = LinearRule(np.zeros_like(coef), np.zeros(len(coef)))
-    for part, of_seen in zip(rule, found):
-        part[seen] = of_seen
-    return LinearRule(*map(read_only, rule))
 
 
 def _choice(model, settings, columns):

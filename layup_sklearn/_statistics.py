@@ -1,12 +1,12 @@
 """The sums that LayUP remembers, and nothing else."""
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
 
 from ._labels import label_codes, union_of_labels
+from ._once import once
 from ._sums import add_by_class, add_squares
 from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 
@@ -128,17 +128,17 @@ class ClassStatistics:
     def n_features(self):
         return len(self.gram)
 
-    @cached_property
+    @once
     def n_samples(self):
         """Sum of the weights of all samples."""
         return float(self.class_count.sum())
 
-    @cached_property
+    @once
     def squared_norm(self):
         """Diagonal of `gram`, as float64."""
         return self.gram.diagonal().astype(np.float64)
 
-    @cached_property
+    @once
     def total(self):
         """Sum of all rows, as float64."""
         return self.class_sum.sum(axis=0, dtype=np.float64)

@@ -1,8 +1,27 @@
-"""How far log densities in many dimensions can be believed, from the sums."""
+"""How far scores can be believed, from the sums: the temperature of probabilities."""
 
 import numpy as np
 
 _TINY = 1e-9
+
+
+def noise_temperature(noise_variance):
+    """The temperature of ridge scores.
+
+    Parameters
+    ----------
+    noise_variance : float
+        Variance s^2 of a one-hot label around its prediction; positive.
+
+    Returns
+    -------
+    temperature : float
+        T = sqrt(3) s / pi. A logistic variable of scale T has variance (pi T)^2 / 3 = s^2: between
+        two classes, the probability is that of a logistic noise of standard deviation s not to
+        turn their scores round. One T for all samples keeps the order of the scores within
+        and between samples.
+    """
+    return np.sqrt(3 * noise_variance) / np.pi
 
 
 def lead(coef, class_sum, N):
@@ -20,7 +39,7 @@ def lead(coef, class_sum, N):
 
 
 def ridge_lead(coef, class_sum, N, noise_variance):
-    """The same of ridge regression with an intercept, at the temperature of `label_probabilities`.
+    """The same of ridge regression with an intercept, at the temperature of its noise.
 
     Parameters
     ----------
@@ -37,7 +56,7 @@ def ridge_lead(coef, class_sum, N, noise_variance):
     along = coef.sum(axis=0) / n  # m' A^-1
     centred = coef - np.outer(N, along)
     centred += np.outer(centred @ mean, along) / max(1 / n - along @ mean, _TINY / n)
-    return lead(centred, class_sum, N) * np.pi / np.sqrt(3 * noise_variance)
+    return lead(centred, class_sum, N) / noise_temperature(noise_variance)
 
 
 def inverse_temperature(lead, ridge_lead, gap, variance):

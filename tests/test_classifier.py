@@ -81,7 +81,7 @@ def test_zero_weight_is_a_removed_row_and_two_a_repeated_one(seed, cv):
 
 def test_labels_are_those_of_ridge_classifier_and_scores_those_of_ridge():
     X, y = make_samples(60)
-    ours = LayUPClassifier(ridge=2.0).fit(X, y)
+    ours = LayUPClassifier(ridge=2.0, rule="ridge").fit(X, y)
     reference = RidgeClassifier(alpha=2.0, fit_intercept=False).fit(X, y)
     assert_array_equal(ours.predict(X), reference.predict(X))
     scores = Ridge(alpha=2.0, fit_intercept=False).fit(X, np.eye(4)[y]).predict(X)
@@ -90,7 +90,7 @@ def test_labels_are_those_of_ridge_classifier_and_scores_those_of_ridge():
 
 def test_two_classes_score_like_ridge_classifier():
     X, y = make_samples(60, labels=["no", "yes"])
-    ours = LayUPClassifier(ridge=2.0).fit(X, y)
+    ours = LayUPClassifier(ridge=2.0, rule="ridge").fit(X, y)
     reference = RidgeClassifier(alpha=2.0, fit_intercept=False).fit(X, y)
     assert_allclose(ours.decision_function(X), reference.decision_function(X), rtol=1e-9)
 
@@ -189,7 +189,8 @@ def test_fit_forgets():
 
 def test_choice_by_folds_uses_the_newest_batch_and_the_old_sums():
     X, y = make_samples(80)
-    classifier = LayUPClassifier(cv=StratifiedKFold(4), ridges=PAPER_RIDGES).fit(X[:40], y[:40])
+    paper = {"cv": StratifiedKFold(4), "ridges": PAPER_RIDGES, "rule": "ridge"}
+    classifier = LayUPClassifier(**paper).fit(X[:40], y[:40])
     classifier.partial_fit(X[40:], y[40:])
     old = ClassStatistics.from_samples(X[:40], y[:40])
     best = []

@@ -168,7 +168,7 @@ def test_coefficients_are_those_of_exact_arithmetic(rows, seed, ridge, how):
     X = np.array(rows, dtype=float)
     y = np.arange(len(X)) % 3
     expected = exact_coef(rows, np.eye(3, dtype=int)[y][:, : y.max() + 1].tolist(), ridge)
-    classifier = LayUPClassifier(ridge=float(ridge))
+    classifier = LayUPClassifier(ridge=float(ridge), rule="ridge")
     if how == "single":
         for i in range(len(X)):
             classifier.partial_fit(X[i : i + 1], y[i : i + 1]).predict(X)

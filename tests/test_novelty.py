@@ -29,7 +29,7 @@ def test_is_the_formula(labels):
 
 def test_is_the_score_in_units_of_its_standard_error_up_to_a_constant_of_each_class():
     X, y = make_samples()
-    classifier = LayUPClassifier(ridge=2.0).fit(X, y)
+    classifier = LayUPClassifier(ridge=2.0, rule="ridge").fit(X, y)
     factor = RidgeFactor(classifier.statistics_, 2.0)
     error = np.linalg.norm(factor.whiten(X), axis=1)
     ratios = classifier.decision_function(X) / error[:, np.newaxis]

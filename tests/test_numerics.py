@@ -77,12 +77,13 @@ def test_every_accepted_ridge_gives_the_right_scores(kind, scale):
 def test_the_choice_is_never_singular(kind, scale):
     X, y = make_hard(kind)
     X = np.float32(scale) * X
-    classifier = LayUPClassifier().fit(X, y)
+    classifier = LayUPClassifier(rule="ridge").fit(X, y)
     assert np.isfinite(classifier.log_evidence_)
     expected = (X @ solve_in_long_double(X, np.eye(3)[y], classifier.ridge_).T).astype(float)
     assert_allclose(
         classifier.decision_function(X), expected, rtol=0, atol=1e-7 * np.abs(expected).max()
     )
+    assert_allclose(LayUPClassifier().fit(X, y).predict_proba(X).sum(axis=1), 1)
 
 
 def test_one_sample_and_one_class():
@@ -97,7 +98,9 @@ def test_single_precision_knows_what_its_rounding_hides():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((80, 400)).repeat(10, axis=0), (np.arange(80) % 4).repeat(10)
     held_out = rng.standard_normal((100, 400))
-    single, double = (LayUPClassifier(dtype=dtype).fit(X, y) for dtype in ("float32", "float64"))
+    single, double = (
+        LayUPClassifier(dtype=dtype, rule="ridge").fit(X, y) for dtype in ("float32", "float64")
+    )
     assert (single.predict(held_out) == double.predict(held_out)).mean() > 0.8
     with pytest.raises(LinAlgError, match="is too small") as refused:
         LayUPClassifier(ridge=1e-3, dtype="float32").fit(X, y).predict(X)

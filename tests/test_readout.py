@@ -16,6 +16,7 @@ from sklearn.model_selection import cross_val_score
 from _helpers import Layers, make_samples
 from layup_sklearn import LayUPClassifier
 from layup_sklearn._readout import label_probabilities
+from layup_sklearn._temperature import noise_temperature
 from test_ridge import dense_noise_variance
 
 
@@ -23,7 +24,7 @@ from test_ridge import dense_noise_variance
 @pytest.mark.parametrize("labels", [(0, 1), (0, 1, 2, 3)], ids=str)
 def test_is_the_softmax_at_the_scale_of_the_noise(labels, n_features):
     X, y = make_samples(30, n_features, labels)
-    classifier = LayUPClassifier(ridge=2.0).fit(X, y)
+    classifier = LayUPClassifier(ridge=2.0, rule="ridge").fit(X, y)
     scale = np.sqrt(3 * dense_noise_variance(X, y, 2.0)) / np.pi
     scores = X @ classifier.coef_.T
     assert_allclose(classifier.predict_proba(X), softmax(scores / scale, axis=1), rtol=1e-9)
@@ -35,7 +36,7 @@ def test_is_the_softmax_at_the_scale_of_the_noise(labels, n_features):
 def test_scale_is_that_of_a_logistic_with_the_deviation_of_the_noise():
     draws = np.random.default_rng(0).logistic(scale=np.sqrt(3 * 0.04) / np.pi, size=200_000)
     assert_allclose(draws.std(), 0.2, rtol=0.01)
-    kept = label_probabilities(np.array([[0.3, 0.0]]), 0.04)[0, 0]
+    kept = label_probabilities(np.array([[0.3, 0.0]]), noise_temperature(0.04))[0, 0]
     assert_allclose((draws < 0.3).mean(), kept, atol=0.005)
 
 
@@ -48,16 +49,16 @@ SCORES = arrays(
 )
 
 
-@given(scores=SCORES, noise=st.floats(1e-12, 10))
+@given(scores=SCORES, temperature=st.floats(1e-6, 3))
 @settings(max_examples=100, deadline=None)
-def test_sum_to_one_and_agree_with_the_largest_score(scores, noise):
-    probabilities = label_probabilities(scores, noise)
+def test_sum_to_one_and_agree_with_the_largest_score(scores, temperature):
+    probabilities = label_probabilities(scores, temperature)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
     assert_array_equal(probabilities.argmax(axis=1), scores.argmax(axis=1))
     order = scores.argsort(axis=1)
     assert (np.diff(np.take_along_axis(probabilities, order, axis=1)) >= -2.3e-16).all()
-    assert_allclose(label_probabilities(scores + 1, noise), probabilities, atol=1e-6)
+    assert_allclose(label_probabilities(scores + 1, temperature), probabilities, atol=1e-6)
 
 
 @given(
@@ -139,10 +140,11 @@ def test_tiny_and_huge_weights_give_finite_answers(weight):
 
 def test_on_held_out_samples_other_scales_do_worse():
     X, y = make_samples(600)
-    classifier = LayUPClassifier().fit(X[:200], y[:200])
+    classifier = LayUPClassifier(rule="ridge").fit(X[:200], y[:200])
     scores = classifier.decision_function(X[200:])
     noise = dense_noise_variance(X[:200], y[:200], classifier.ridge_)
-    loss = {t: log_loss(y[200:], label_probabilities(scores, t**2 * noise)) for t in (1 / 3, 1, 3)}
+    scale = noise_temperature(noise)
+    loss = {t: log_loss(y[200:], label_probabilities(scores, t * scale)) for t in (1 / 3, 1, 3)}
     assert_allclose(loss[1], log_loss(y[200:], classifier.predict_proba(X[200:])))
     assert loss[1] < min(loss[1 / 3], loss[3], log_loss(y[200:], softmax(scores, axis=1)))
 

@@ -6,4 +6,4 @@ FEATURES = {"n_layers": 6, "pool": "token"}
 
 
 def make(sizes, seed):
-    return LayUPClassifier(cv=4, ridges=PAPER_RIDGES)
+    return LayUPClassifier(rule="ridge", cv=4, ridges=PAPER_RIDGES)

@@ -10,4 +10,4 @@ FEATURES = {"n_layers": 1, "pool": "token", "layer_norm": True}
 
 
 def make(sizes, seed):
-    return LayUPClassifier(ridge=1.0)
+    return LayUPClassifier(rule="ridge", ridge=1.0)

@@ -1,0 +1,46 @@
+"""The two rules that turn a factor of the sums into linear scores."""
+
+import numpy as np
+
+from ._gaussian import gaussian_rule
+from ._readout import LinearRule
+from ._symmetric import read_only
+
+
+def linear_rule(name, factor, class_sum, gram, n_features):
+    """Scores of the classes, without their shares.
+
+    Parameters
+    ----------
+    name : {"gaussian", "ridge"}
+    factor : RidgeFactor or CarriedFactor
+    class_sum : ndarray of shape (n_classes, d)
+        Of the sums that the factor is of.
+    gram : ndarray of shape (d, d)
+        The same; read where there are more classes than features.
+    n_features : int
+        Number of leading columns.
+
+    Returns
+    -------
+    LinearRule
+        Read-only; zero for classes without samples.
+    """
+    coef = factor.coef(n_features)
+    rule = LinearRule(coef, np.zeros(len(coef)))
+    if name == "gaussian":
+        evidence = factor.evidence(n_features)
+        seen = evidence.class_count > 0
+        found = gaussian_rule(
+            coef[seen],
+            class_sum[seen, :n_features],
+            evidence.class_count[seen],
+            factor.ridge,
+            factor.inverse_trace(n_features),
+            evidence.noise_variance(),
+            gram[:n_features, :n_features],
+        )
+        rule = LinearRule(np.zeros_like(coef), rule.intercept)
+        for part, of_seen in zip(rule, found):
+            part[seen] = of_seen
+    return LinearRule(*map(read_only, rule))
