@@ -88,7 +88,7 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
 
 
 _STEPS = 4  # of the secant method: phi is right to a thousandth
-_LEAST_PHI, _LARGEST_PHI = 1e-3, 1e3
+_LARGEST_PHI = 1e3
 _TINY = 1e-9
 
 
@@ -106,7 +106,7 @@ def _between_over_within(*of):
             # The estimate grows with phi, but less.
             slope = np.clip((to_by - by) / (to - at), -1.0, -0.2)
         at, by = to, to_by
-    return float(np.clip(np.exp(at - by / slope), _LEAST_PHI, _LARGEST_PHI))
+    return float(np.exp(at - by / slope))
 
 
 class _Scatter:
@@ -135,10 +135,17 @@ class _Scatter:
         self.nu = max(free - self.gamma, _TINY)
 
     def estimated_phi(self):
-        """phi from the lengths, each with the covariance of the other classes."""
+        """phi from the lengths, each with the covariance of the other classes.
+
+        Not below its standard error, were it 0: few classes do not say that means are equal.
+        """
         alone = self.length / np.maximum(1 - self.w * self.length, _TINY)
-        excess = alone * self.nu / self.gamma - 1 / self.N
-        return float(np.clip(np.average(excess, weights=self.w**2), _LEAST_PHI, _LARGEST_PHI))
+        share = self.w**2 / (self.w**2).sum()
+        noise = share @ (1 / self.N)
+        phi = share @ (alone * self.nu / self.gamma) - noise
+        n_others = max(1 / (share @ share) - 1, 1)
+        least = noise * np.sqrt(2 / (self.gamma * n_others))
+        return float(np.clip(phi, least, _LARGEST_PHI))
 
     def solve(self):
         """(M - 1 m') (nu S)^-1."""

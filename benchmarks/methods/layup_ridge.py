@@ -1,0 +1,9 @@
+"""LayUP with this package's features and choice of the ridge, and the paper's rule for labels."""
+
+from layup_sklearn import LayUPClassifier
+
+from .layup import FEATURES  # noqa: F401
+
+
+def make(sizes, seed):
+    return LayUPClassifier(rule="ridge")
