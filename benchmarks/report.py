@@ -1,5 +1,7 @@
 """A Markdown table of all results, and a picture for each stream."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 
@@ -243,7 +245,8 @@ def _draw(by_method, stream, path):
 
     figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
     curves = {m: _curves(by_method[m]) for m in _columns({stream: by_method})}
-    colors = dict(zip(methods.names(), plt.colormaps["tab20"].colors))  # the same in all pictures
+    # The same in all pictures.
+    colors = dict(zip(methods.names(), cycle(plt.colormaps["tab20"].colors)))
     ax.set_prop_cycle(color=[colors[m] for m in curves])
     AccuracyCurvesDisplay(curves).plot(ax=ax)
     ax.set(title=stream, ylabel="accuracy on all tasks so far, %")

@@ -13,8 +13,9 @@ PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
 STEPS_PER_DECADE = 2  # of the grid of ridges, which are powers of ten
 _FLAT = 0.1  # nats of log evidence that are not worth another factorisation
-# How far below the scale of the small columns, and above that of the median one, to search. Far below, exact duplicates among few samples look like labels without noise, and the
-# evidence grows without bound; far above, it says no more than that samples are few.
+# How far below the scale of the small columns, and above that of the median one, to search. Far
+# below, exact duplicates among few samples look like labels without noise, and the evidence grows
+# without bound; far above, it says no more than that samples are few.
 _BELOW, ABOVE = 10, 100
 _GAP = 1e3  # between the variances of columns of two kinds
 

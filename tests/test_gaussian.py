@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
+from scipy.stats import norm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from _helpers import Layers, make_samples
@@ -87,6 +89,89 @@ def test_probabilities_are_the_softmax_of_the_scores():
     assert_array_equal(classifier.predict(X), labels)
     scores = X @ classifier.coef_.T + classifier.intercept_ + np.log(0.25)
     assert_allclose(classifier.decision_function(X), scores)
+
+
+def test_logarithms_of_probabilities_do_not_underflow():
+    X, y = make_samples()
+    for rule in ("gaussian", "ridge"):
+        classifier = LayUPClassifier(rule=rule).partial_fit(X, y, classes=[-1])
+        log_probabilities = classifier.predict_log_proba(X)
+        assert_allclose(np.exp(log_probabilities), classifier.predict_proba(X), rtol=1e-12)
+        assert (log_probabilities[:, 0] == -np.inf).all()
+        far = classifier.predict_log_proba(1e6 * X)[:, 1:]
+        assert np.isfinite(far).all() and far.min() < -1e3
+
+
+def test_folds_are_labelled_by_the_rule_in_use():
+    X, y = make_samples(90, labels=["a", "b", "c"])
+    y[40:80] = "a"
+    splits = list(StratifiedKFold(3).split(X, y))
+    for parameters in ({}, {"priors": "uniform"}, {"rule": "ridge"}):
+        ridges = [0.1, 3.0, 100.0]
+        classifier = LayUPClassifier(cv=splits, ridges=ridges, **parameters).fit(X, y)
+        expected = [
+            np.mean(
+                [
+                    LayUPClassifier(ridge=r, **parameters).fit(X[i], y[i]).score(X[j], y[j])
+                    for i, j in splits
+                ]
+            )
+            for r in ridges
+        ]
+        assert_allclose(classifier.ridge_scores_["score"], expected)
+
+
+@given(seed=st.integers(0, 999), times=st.integers(2, 9))
+@settings(max_examples=20, deadline=None)
+@pytest.mark.filterwarnings("ignore:The evidence is highest")
+def test_a_class_given_more_often_moves_little_under_uniform_priors(seed, times):
+    X, y = make_samples(200, 4, seed=seed)
+    weight = np.where(y == 0, times, 1)
+    once = gaussian(ridge=1.0, priors="uniform").fit(X, y)
+    often = gaussian(ridge=1.0, priors="uniform").fit(X, y, sample_weight=weight)
+    # The covariance leans towards the class; with the shares, the odds would move by log(times).
+    moved = (often.predict_proba(X)[:, 0] - once.predict_proba(X)[:, 0]).mean()
+    with_shares = once.set_params(priors={0: times, 1: 1, 2: 1, 3: 1}).predict_proba(X)[:, 0]
+    by_shares = (with_shares - often.set_params(priors="uniform").predict_proba(X)[:, 0]).mean()
+    assert abs(moved) < 0.1 and abs(moved) < by_shares
+
+
+def test_probabilities_are_those_of_the_model_in_one_dimension():
+    """Two classes of many samples and one of three; the mean of the last is integrated over."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [4000, 4000, 3])
+    centres = np.array([-1.0, 1.5, 0.2])
+    X = (centres[y] + 0.7 * rng.standard_normal(len(y)))[:, np.newaxis]
+    classifier = gaussian(ridge=1e-9, priors="uniform").fit(X, y)
+    means = np.array([X[y == c].mean() for c in range(3)])
+    S = ((X[:, 0] - means[y]) ** 2).sum() / (len(y) - 3)
+    coef, intercept = dense_rule(X, y, 1e-9)
+    grid = np.linspace(-4, 4, 81)
+    # phi is what the rule found, read from its slopes: a_c / v_c (m_c - m) / S
+    N = np.bincount(y)
+
+    def slopes(phi):
+        w = N / (phi * N + 1)
+        return (
+            phi * N / (phi * N + 1) / (1 + phi / (phi * N + 1)) * (means - w @ means / w.sum()) / S
+        )
+
+    phi = min(np.logspace(-2, 2, 2001), key=lambda phi: np.abs(slopes(phi) - coef[:, 0]).max())
+    w = N / (phi * N + 1)
+    m, mu = w @ means / w.sum(), np.linspace(-15, 15, 20_001)
+    for c in range(3):
+        prior = norm.pdf(mu, m, np.sqrt(phi * S))
+        posterior = prior * norm.pdf(means[c], mu, np.sqrt(S / N[c]))
+        posterior /= posterior.sum()
+        density = np.log([norm.pdf(x, mu, np.sqrt(S)) @ posterior for x in grid])
+        a, v = phi * N[c] / (phi * N[c] + 1), 1 + phi / (phi * N[c] + 1)
+        exact = -((grid - m - a * (means[c] - m)) ** 2) / (2 * v * S) - np.log(v * S) / 2
+        assert_allclose(density, exact - np.log(2 * np.pi) / 2, atol=1e-4)
+        # The rule is this density with (x - m)^2 at its mean (1 + phi) S.
+        linear = exact + ((grid - m) ** 2 / S - (1 + phi)) / (2 * v) + np.log(S) / 2
+        assert_allclose(coef[c, 0] * grid + intercept[c], linear, atol=0.02 * np.abs(linear).max())
+    ratio = classifier.coef_ / coef
+    assert_allclose(ratio, np.full((3, 1), ratio[0, 0]), rtol=0.01)
 
 
 def test_priors_change_the_odds_and_nothing_else():

@@ -1,26 +1,62 @@
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from benchmarks.studies.readout import CASES, draw, measure
+from benchmarks import methods
+from benchmarks.studies._rules import CANDIDATES, Sums
+from benchmarks.studies.readout import CASES, PEERS, draw, of_labels, of_ours, of_probabilities
+from layup_sklearn import LayUPClassifier
 
 Y = np.repeat(np.arange(5), 100)
 
 
+def easy():
+    rng = np.random.default_rng(0)
+    X = 9 * np.eye(5)[Y] + rng.standard_normal((500, 5))
+    return X[::2], Y[::2], X[1::2], Y[1::2]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_takes_rows_of_every_class_once(case):
-    rows = draw(Y, case, np.random.default_rng(0))
-    counts = sorted(np.bincount(Y[rows], minlength=5))
+    rows = draw(Y, case, np.random.default_rng(0), np.arange(5)[::-1])
+    counts = np.bincount(Y[rows], minlength=5)
     assert len(set(rows.tolist())) == len(rows)
     if case.startswith("1:"):
         assert counts[0] == 100 // int(case[2:]) and counts[-1] == 100
+        assert (np.diff(counts) > 0).all()
     else:
-        assert counts == [100 if case == "all" else int(case)] * 5
-    assert (draw(Y, case, np.random.default_rng(0)) == rows).all()
+        assert counts.tolist() == [100 if case == "all" else int(case)] * 5
 
 
-def test_measures_of_classes_that_are_easy_to_tell():
-    rng = np.random.default_rng(0)
-    X = 9 * np.eye(5)[Y] + rng.standard_normal((500, 5))
-    for accuracy, balanced, loss, calibration in measure(X[::2], Y[::2], X[1::2], Y[1::2]):
-        assert accuracy == balanced == 100
-        assert loss < 0.3 and calibration < 25
+def test_measures():
+    y = np.array([0, 0, 0, 1])
+    found = of_labels(np.array([0, 0, 1, 1]), y)
+    assert_allclose([found[m] for m in ("accuracy", "balanced", "worst")], [75, 250 / 3, 200 / 3])
+    found = of_probabilities(np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.2, 0.8]]), y)
+    assert_allclose(found["loss"], -np.log([0.9, 0.6, 0.3, 0.8]).mean())
+    assert found["best loss"] < found["loss"]
+    assert_allclose(found["calibration"], 100 * (0.1 + 0.4 + 0.7 + 0.2) / 4)
+
+
+def test_rules_of_the_package_and_candidates_know_classes_that_are_easy_to_tell():
+    X, y, X_test, y_test = easy()
+    for found in dict(of_ours(X, y, {"uniform": (X_test, y_test)})).values():
+        assert found["accuracy"] == 100 and found["loss"] < 0.3
+    classifier = LayUPClassifier(rule="ridge").fit(X, y)
+    for rule in CANDIDATES.values():
+        coef, intercept = rule(Sums(classifier))
+        assert ((X_test @ coef.T + intercept).argmax(axis=1) == y_test).all()
+    coef, _ = CANDIDATES["ridge"](Sums(classifier))
+    assert_allclose(coef, classifier.coef_)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peers_learn_in_tasks(name, few_random_features):
+    X, y, X_test, y_test = easy()
+    model = methods.get(name).make([5], 0)
+    for task in ([0, 1, 2], [3, 4]):
+        rows = np.isin(y, task)
+        model.partial_fit(
+            X[rows], y[rows], **({"classes": np.arange(5)} if name == "streaming_lda" else {})
+        )
+    assert (model.predict(X_test) == y_test).mean() > 0.95

@@ -26,7 +26,7 @@ def stream(monkeypatch):
     return made
 
 
-def test_all_methods_from_run_to_report(stream, tmp_path, capsys):
+def test_all_methods_from_run_to_report(stream, few_random_features, tmp_path, capsys):
     __main__.main(["run", "--orders", "2", "--results", str(tmp_path)])
     lines = capsys.readouterr().out.strip().splitlines()
     suiting = [name for name in methods.names() if methods.suits(name, stream)]
@@ -203,7 +203,7 @@ def test_random_features_solve_their_own_ridge_system():
     assert RIDGES[0] < model.ridge_ < RIDGES[11]
 
 
-def test_report_names_every_machine_and_version(stream, tmp_path):
+def test_report_names_every_machine_and_version(stream, few_random_features, tmp_path):
     for method in ("layup", "sgd"):
         path = runs.run(stream, method, 1, tmp_path)
     result = json.loads(path.read_text())
