@@ -169,7 +169,7 @@ def main():
     parser.add_argument("--report", action="store_true", help="the tables of what is there")
     options = parser.parse_args()
     if options.report:
-        from ._report import report
+        from ._report import report  # which imports this module
 
         return print(report(options.results))
     warnings.filterwarnings("ignore", "The evidence is highest")

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits
 
 from benchmarks import methods
+from benchmarks.datasets import Dataset
+from benchmarks.streams import Stream
+from benchmarks.studies import readout
 from benchmarks.studies._rules import CANDIDATES, Sums
 from benchmarks.studies.readout import CASES, PEERS, draw, of_labels, of_ours, of_probabilities
 from layup_sklearn import LayUPClassifier
@@ -60,3 +64,22 @@ def test_peers_learn_in_tasks(name, few_random_features):
             X[rows], y[rows], **({"classes": np.arange(5)} if name == "streaming_lda" else {})
         )
     assert (model.predict(X_test) == y_test).mean() > 0.95
+
+
+def test_from_the_command_line_to_the_tables(few_random_features, tmp_path, monkeypatch, capsys):
+    images, y = load_digits(return_X_y=True)
+    layers = {"avg": [images[:500].astype(np.float32)]}
+    made = Stream("digits_efficientnet", layers, Dataset(None, y[:400], None, y[400:500]))
+    calls = []
+    monkeypatch.setattr(readout, "load", lambda name, root: calls.append(name) or made)
+    for extra in ([], ["--peers"], []):  # what is there is not measured again
+        arguments = ["readout", "digits_efficientnet", "--results", str(tmp_path), *extra]
+        monkeypatch.setattr("sys.argv", arguments)
+        readout.main()
+    assert len(calls) == 2
+    monkeypatch.setattr("sys.argv", ["readout", "--report", "--results", str(tmp_path)])
+    readout.main()
+    text = capsys.readouterr().out
+    for name in (*CANDIDATES, *PEERS, *readout.OURS, "standardised"):
+        assert f"| {name} |" in text
+    assert "nan" not in text
