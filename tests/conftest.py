@@ -1,5 +1,7 @@
 import os
+from functools import partial
 
+import pytest
 from hypothesis import settings
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's battery has a check for it
@@ -7,3 +9,14 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's battery has a ch
 # The same examples in every run; other ones with pytest --hypothesis-profile=default
 settings.register_profile("the same", derandomize=True)
 settings.load_profile("the same")
+
+
+@pytest.fixture
+def few_random_features(monkeypatch):
+    """Methods of the benchmarks with hundreds of random features, as tests have few samples."""
+    from benchmarks import methods
+    from benchmarks.methods.klda import FourierLDA
+
+    for name, shrinkage in (("klda", 1e-6), ("randumb", 1e-4)):
+        make = partial(lambda shrinkage, sizes, seed: FourierLDA(300, shrinkage, seed), shrinkage)
+        monkeypatch.setattr(methods.get(name), "make", make)
