@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from layup_sklearn import ImageEncoder
-from layup_sklearn.encoders._frozen_encoder import standardise_layers
+from layup_sklearn.encoders._base import standardise_layers
+from layup_sklearn.encoders._timm import has_class_token
 from layup_sklearn.encoders._torch import torch_view
-from layup_sklearn.encoders._network import has_class_token
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
 from . import datasets

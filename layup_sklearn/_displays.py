@@ -399,7 +399,7 @@ class LayerCountDisplay:
 
 def _copy_that_embeds_once(estimator):
     """Shallow copy of a fitted classifier that solves, and keeps features, for itself."""
-    from .encoders._frozen_encoder import with_memory
+    from .encoders._base import with_memory
 
     check_is_fitted(estimator)
     return estimator._with_encoder(with_memory(copy.copy(estimator.encoder_)))

@@ -426,7 +426,7 @@ def evaluate_continual(
     """
     from tqdm.auto import tqdm
 
-    from .encoders._frozen_encoder import with_memory
+    from .encoders._base import with_memory
 
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)

@@ -1,7 +1,7 @@
 """First-session adaptation: what its methods share."""
 
 from layup_sklearn import AdaptedImageEncoder, ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders._network import import_timm
+from layup_sklearn.encoders._timm import import_timm
 
 
 def settings():

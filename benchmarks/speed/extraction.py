@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from layup_sklearn import ImageEncoder
-from layup_sklearn.encoders._network import import_timm
+from layup_sklearn.encoders._timm import import_timm
 
 BATCH = 32
 CASES = [

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from layup_sklearn import AdaptedImageEncoder, ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders._network import import_timm
+from layup_sklearn.encoders._timm import import_timm
 from layup_sklearn.encoders._torch import inference
 
 timm = import_timm()

@@ -13,9 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._validation import Interval, StrOptions
-from ._frozen_encoder import DEFAULT_LAYERS
+from ._base import DEFAULT_LAYERS
 from ._image_encoder import ImageEncoder, normalised
-from ._image_reading import as_image_list
+from ._images import as_image_list
 from ._torch import device_of, precision_on, random_numbers
 from ._training import Training, TrainingSet
 

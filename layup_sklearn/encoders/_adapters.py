@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import relu
 from torch.nn.utils import parametrize
 
-from ._network import import_timm
+from ._timm import import_timm
 
 _vision_transformer = import_timm().models.vision_transformer
 Block, VisionTransformer = _vision_transformer.Block, _vision_transformer.VisionTransformer

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 
-from ._image_reading import ImageReadError
+from ._images import ImageReadError
 
 _MOST_THREADS = 16
 

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 from PIL import Image
 
-from ._image_reading import is_picture_of_bytes, read_image
+from ._images import is_picture_of_bytes, read_image
 from ._torch import inference
 
 _MOST_THREADS = 16

@@ -5,12 +5,13 @@ import os
 import numpy as np
 
 from .._validation import HasMethods, StrOptions
+from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
+from ._cache import FeatureCache, image_key
 from ._decoding import decoded_batches
 from ._device_pixels import Resizing, device_batches
-from ._feature_cache import FeatureCache, image_key
-from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
-from ._image_reading import as_image_list, read_image
-from ._network import (
+from ._images import as_image_list, read_image
+from ._pooling import POOLINGS, columns_of
+from ._timm import (
     has_class_token,
     import_timm,
     layer_features,
@@ -111,7 +112,7 @@ class ImageEncoder(FrozenEncoder):
     _parameter_constraints = {
         "model": [str],
         "n_layers": [POSITIVE],
-        "pool": [StrOptions({"auto", "token", "avg", "avg+std"})],
+        "pool": [StrOptions({"auto", *POOLINGS})],
         "layer_norm": ["boolean", StrOptions({"auto"})],
         "preprocessing": [StrOptions({"model", "paper"})],
         "image_size": [None, POSITIVE],
@@ -196,9 +197,10 @@ class ImageEncoder(FrozenEncoder):
 
     def _all_layer_sizes(self, network):
         sizes = layer_sizes(network)[::-1]
-        if self.pool == "token" and not has_class_token(network):
+        pool = self._pool(network)
+        if POOLINGS[pool].of_class_token and not has_class_token(network):
             raise ValueError(f"{self.model!r} has no class token: use pool='avg'.")
-        return [2 * size for size in sizes] if self._pool(network) == "avg+std" else sizes
+        return columns_of(sizes, pool)
 
     def _pool(self, network):
         if self.pool != "auto":

@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from .._validation import HasMethods, StrOptions
+from ._base import POSITIVE, FrozenEncoder
+from ._cache import FeatureCache, image_key
 from ._decoding import decoded_batches
-from ._feature_cache import FeatureCache, image_key
-from ._frozen_encoder import POSITIVE, FrozenEncoder
-from ._image_reading import ImageReadError, as_image_list, read_image
+from ._images import ImageReadError, as_image_list, read_image
+from ._pooling import POOLINGS, pooled
 from ._torch import (
     PRECISIONS,
     device_of,
@@ -23,7 +24,6 @@ from ._torch import (
     first_line,
     inference,
     on_device,
-    pooled_positions,
 )
 
 _hooking = threading.RLock()  # hooks see the passes of all threads
@@ -76,10 +76,8 @@ def _pooled(name, output, pool, n_samples):
         raise ValueError(f"The layer {name!r} gives a {type(output).__name__}, not a tensor.")
     if callable(pool):
         features = pool(output)
-    elif output.ndim == 3 and pool == "token":
-        features = output[:, 0]
-    elif output.ndim in (3, 4) and pool != "token":
-        features = pooled_positions(output, 1 if output.ndim == 3 else (2, 3), pool)
+    elif output.ndim == 3 or (output.ndim == 4 and not POOLINGS[pool].of_class_token):
+        features = pooled(output, pool)
     else:
         features = output
     if not isinstance(features, torch.Tensor):
@@ -175,7 +173,7 @@ class ModuleEncoder(FrozenEncoder):
         "layers": ["array-like"],
         "preprocess": [callable],
         "n_layers": [None, POSITIVE],
-        "pool": [StrOptions({"avg", "avg+std", "token"}), callable],
+        "pool": [StrOptions(set(POOLINGS)), callable],
         "layer_norm": ["boolean"],
         "precision": [StrOptions(PRECISIONS)],
         "batch_size": [POSITIVE],

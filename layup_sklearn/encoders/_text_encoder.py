@@ -7,10 +7,12 @@ import numpy as np
 
 from .._sample_error import SampleError
 from .._validation import HasMethods, StrOptions
-from ._feature_cache import FeatureCache
-from ._frozen_encoder import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
+from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
+from ._cache import FeatureCache
+from ._pooling import POOLINGS, columns_of
 from ._tables import one_column
-from ._text_network import (
+from ._torch import PRECISIONS, find_device, weights_digest
+from ._transformers import (
     begins_with_class_token,
     config_state,
     import_transformers,
@@ -22,7 +24,6 @@ from ._text_network import (
     token_limit,
     tokenizer_state,
 )
-from ._torch import PRECISIONS, find_device, weights_digest
 
 
 def as_text_list(X):
@@ -142,7 +143,7 @@ class TextEncoder(FrozenEncoder):
     _parameter_constraints = {
         "model": [str, os.PathLike],
         "n_layers": [POSITIVE],
-        "pool": [StrOptions({"avg", "avg+std", "token"})],
+        "pool": [StrOptions(set(POOLINGS))],
         "layer_norm": ["boolean"],
         "max_length": [None, POSITIVE],
         "device": [str],
@@ -209,7 +210,7 @@ class TextEncoder(FrozenEncoder):
     def _network(self):
         self._validate_params()
         tokenizer, network = self._load()
-        if self.pool == "token" and not begins_with_class_token(tokenizer):
+        if POOLINGS[self.pool].of_class_token and not begins_with_class_token(tokenizer):
             raise ValueError(f"{self._name()} has no class token: use pool='avg'.")
         token_limit(tokenizer, network, self.max_length, self._name())
         return network
@@ -220,7 +221,7 @@ class TextEncoder(FrozenEncoder):
 
     def _all_layer_sizes(self, network):
         sizes = self._layers(network).sizes[::-1]
-        return [2 * size for size in sizes] if self.pool == "avg+std" else sizes
+        return columns_of(sizes, self.pool)
 
     def _space(self, network):
         tokenizer, _ = self._load()

@@ -235,31 +235,6 @@ def random_numbers(seed, device="cpu"):
         yield
 
 
-def pooled_positions(states, dim, pool):
-    """Mean over positions, with the standard deviation behind it for "avg+std".
-
-    Parameters
-    ----------
-    states : tensor
-        Of one layer; axis 1 holds its features once `dim` is gone.
-    dim : int or tuple of int
-        Axes of the positions.
-    pool : {"avg", "avg+std"}
-
-    Returns
-    -------
-    features : tensor of shape (n_samples, width), float32
-        For "avg+std" (n_samples, 2 * width).
-    """
-    import torch
-
-    states = states.float()
-    mean = states.mean(dim)
-    if pool == "avg":
-        return mean
-    return torch.cat([mean, states.std(dim, correction=0)], dim=1)
-
-
 def weights_digest(network):
     """What :func:`digest_weights` gives, computed once for a network that stays as it is."""
     if network not in _digests:

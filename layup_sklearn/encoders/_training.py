@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ._augmentation import augmented, draw, whole_side
-from ._image_reading import read_image
+from ._images import read_image
 from ._torch import inference, mixed_precision, on_device
 
 LOGIT_SCALE = 30.0

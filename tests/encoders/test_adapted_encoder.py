@@ -18,7 +18,7 @@ from layup_sklearn.encoders import _adapted_encoder, _training
 from layup_sklearn.encoders._adapted_encoder import split_rows
 from layup_sklearn.encoders._augmentation import augmented, draw
 from layup_sklearn.encoders._image_encoder import normalised
-from layup_sklearn.encoders._network import import_timm, layer_features, load_network
+from layup_sklearn.encoders._timm import import_timm, layer_features, load_network
 
 import_timm()
 import torch

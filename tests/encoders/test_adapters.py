@@ -3,7 +3,7 @@ import copy
 import pytest
 from numpy.testing import assert_allclose
 
-from layup_sklearn.encoders._network import import_timm, layer_features
+from layup_sklearn.encoders._timm import import_timm, layer_features
 
 timm = import_timm()
 import torch

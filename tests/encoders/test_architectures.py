@@ -10,8 +10,8 @@ from PIL import Image
 from sklearn.base import clone
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders import _network
-from layup_sklearn.encoders._network import import_timm
+from layup_sklearn.encoders import _timm
+from layup_sklearn.encoders._timm import import_timm
 
 timm = import_timm()
 import torch
@@ -55,9 +55,9 @@ def small_networks(monkeypatch):
     def shrink(options):
         monkeypatch.setattr(timm, "create_model", functools.partial(timm.create_model, **options))
 
-    _network._load_network.cache_clear()
+    _timm._load_network.cache_clear()
     yield shrink
-    _network._load_network.cache_clear()
+    _timm._load_network.cache_clear()
 
 
 def hooked(encoder, images):
@@ -138,7 +138,7 @@ def test_the_order_of_channels_in_memory_changes_only_the_rounding(name, images)
     features = encoder.transform(images)
     network.to(memory_format=torch.contiguous_format)
     expected = encoder.transform(images)
-    _network._load_network.cache_clear()
+    _timm._load_network.cache_clear()
     scale = np.abs(expected).max()
     assert_allclose(features / scale, expected / scale, rtol=1e-4, atol=1e-6)
 
@@ -150,10 +150,10 @@ def test_a_network_of_volumes_too_has_its_channels_last(images, monkeypatch):
             self.plane, self.volume = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv3d(1, 2, 3)
 
     monkeypatch.setattr(timm, "create_model", lambda *args, **options: Volumes())
-    _network._load_network.cache_clear()
+    _timm._load_network.cache_clear()
     encoder = ImageEncoder("test_vit", pretrained=False, device="cpu")
     weight = encoder._network().plane.weight
-    _network._load_network.cache_clear()
+    _timm._load_network.cache_clear()
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 

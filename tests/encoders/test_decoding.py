@@ -10,7 +10,7 @@ from sklearn.base import clone
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders import _image_encoder
 from layup_sklearn.encoders._decoding import decoded_batches
-from layup_sklearn.encoders._image_reading import ImageReadError
+from layup_sklearn.encoders._images import ImageReadError
 
 CPU, CUDA = SimpleNamespace(type="cpu"), SimpleNamespace(type="cuda")
 TINY = ImageEncoder(

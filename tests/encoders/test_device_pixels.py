@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_images
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._device_pixels import Resizing, device_batches, is_plain_jpeg
-from layup_sklearn.encoders._network import import_timm
+from layup_sklearn.encoders._timm import import_timm
 
 import_timm()
 import torch

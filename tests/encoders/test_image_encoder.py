@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders import _network
-from layup_sklearn.encoders._network import import_timm, load_network
+from layup_sklearn.encoders import _timm
+from layup_sklearn.encoders._timm import import_timm, load_network
 
 timm = import_timm()
 import torch
@@ -276,7 +276,7 @@ def test_random_weights_are_the_same_in_all_threads():
         return clone(TINY).fingerprint()
 
     for _ in range(5):
-        _network._load_network.cache_clear()
+        _timm._load_network.cache_clear()
         state, barrier = torch.get_rng_state(), threading.Barrier(3)
         with ThreadPoolExecutor(3) as pool:
             assert set(pool.map(load, [barrier] * 3)) == {expected}

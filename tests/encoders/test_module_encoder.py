@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier, ModuleEncoder
-from layup_sklearn.encoders._network import import_timm
+from layup_sklearn.encoders._timm import import_timm
 
 timm = import_timm()
 import torch

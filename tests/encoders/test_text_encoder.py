@@ -16,7 +16,7 @@ pytest.importorskip("transformers", reason="pip install transformers")
 
 from layup_sklearn import FeatureCache, LayUPClassifier, TextEncoder
 from layup_sklearn.encoders import _text_encoder
-from layup_sklearn.encoders._text_network import import_transformers
+from layup_sklearn.encoders._transformers import import_transformers
 
 transformers = import_transformers()
 import torch

@@ -1,17 +1,17 @@
-"""Networks of timm: loading, pooling, reading the layers."""
+"""Networks of timm: loading, reading the layers."""
 
 import difflib
 import inspect
 import os
 from functools import lru_cache
 
+from ._pooling import POOLINGS, pooled
 from ._torch import (
     device_of,
     files_of,
     first_line,
     import_past_torchvision,
     inference,
-    pooled_positions,
     random_numbers,
 )
 
@@ -196,9 +196,9 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     network : torch.nn.Module
     images : tensor of shape (n_images, 3, height, width)
     n_layers : int
-    pool : {"token", "avg", "avg+std"}
-        "token": the first of the prefix tokens. "avg": mean over patches or positions,
-        without prefix tokens; "avg+std": with their standard deviation behind it.
+    pool : str
+        Of `POOLINGS`: a class token is the first of the prefix tokens, positions are patches
+        or pixels, without prefix tokens.
     precision : {"auto", "float32", "tf32", "bfloat16"}
         Of the matrix products.
 
@@ -209,17 +209,12 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     """
     import torch
 
-    tokens = {"return_prefix_tokens": pool == "token", "output_fmt": "NLC"}
+    of_class_token = POOLINGS[pool].of_class_token
+    tokens = {"return_prefix_tokens": of_class_token, "output_fmt": "NLC"}
     options = tokens if layers_are_tokens(network) else {}
     with inference(images.device, precision):
         layers = network.forward_intermediates(
             images, indices=n_layers, norm=False, intermediates_only=True, **options
         )
-        pooled = []
-        for layer in reversed(layers):
-            if pool == "token":
-                _, prefix = layer
-                pooled.append(prefix[:, 0].float())
-            else:
-                pooled.append(pooled_positions(layer, 1 if layer.ndim == 3 else (2, 3), pool))
-        return torch.cat(pooled, dim=1)
+        states = [layer[1] if of_class_token else layer for layer in reversed(layers)]
+        return torch.cat([pooled(each, pool) for each in states], dim=1)

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from importlib import import_module
 from weakref import WeakKeyDictionary
 
+from ._pooling import pooled
 from ._torch import (
     device_of,
     files_of,
@@ -321,8 +322,8 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     pad : int
         Token that fills up shorter texts; no state of it is used.
     n_layers : int
-    pool : {"token", "avg", "avg+std"}
-        First token; mean over the tokens of the text; with their standard deviation behind it.
+    pool : str
+        Of `POOLINGS`; the class token is the first, positions are the tokens of the text.
     precision : {"auto", "float32", "tf32", "bfloat16"}
         Of the matrix products.
 
@@ -334,16 +335,5 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     import torch
 
     states, mask = hidden_states(network, ids, pad, precision)
-    blank, n_tokens = ~mask[:, :, None], mask.sum(dim=1, keepdim=True).clamp(min=1)
-    pooled = []
-    for state in states[: -n_layers - 1 : -1]:
-        state = state.float()
-        if pool == "token":
-            pooled.append(state[:, 0])
-            continue
-        mean = state.masked_fill(blank, 0).sum(dim=1) / n_tokens
-        pooled.append(mean)
-        if pool == "avg+std":
-            squares = (state - mean[:, None]).square().masked_fill(blank, 0)
-            pooled.append((squares.sum(dim=1) / n_tokens).sqrt())
-    return torch.cat(pooled, dim=1)
+    deepest_first = states[: -n_layers - 1 : -1]
+    return torch.cat([pooled(state, pool, mask) for state in deepest_first], dim=1)

@@ -11,7 +11,7 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image
 
-from ._image_reading import as_array, read_image
+from ._images import as_array, read_image
 
 _FORMAT = 1
 _KEYS_IN_A_QUERY = 500

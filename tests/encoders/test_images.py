@@ -10,7 +10,7 @@ import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from layup_sklearn.encoders._image_reading import as_image_list, read_image
+from layup_sklearn.encoders._images import as_image_list, read_image
 
 
 @pytest.fixture

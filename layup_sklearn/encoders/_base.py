@@ -12,7 +12,7 @@ from sklearn.utils import gen_batches
 
 from .._sample_error import SampleError
 from .._validation import Interval
-from ._feature_cache import FeatureCache, as_feature_cache
+from ._cache import FeatureCache, as_feature_cache
 from ._torch import device_of, run_ahead, to_host, torch_view
 
 POSITIVE = Interval(Integral, 1, None, closed="left")

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 
 from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders import _feature_cache, _image_encoder
+from layup_sklearn.encoders import _cache, _image_encoder
 
 TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
 
@@ -227,7 +227,7 @@ def test_a_read_only_cache_is_read(images, tmp_path, monkeypatch):
     def connect(path):
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
 
-    monkeypatch.setattr(_feature_cache, "_connect", connect)
+    monkeypatch.setattr(_cache, "_connect", connect)
     with pytest.warns(UserWarning, match="could not be kept in .*readonly"):
         features = encoder(tmp_path).transform(images)
     assert_allclose(features, TINY.transform(images), rtol=1e-4, atol=1e-5)
