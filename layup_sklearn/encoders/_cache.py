@@ -2,19 +2,20 @@
 
 import os
 import sqlite3
-import threading
 import warnings
 import zlib
-from contextlib import closing, nullcontext
+from contextlib import closing
 from hashlib import blake2b
 
 import numpy as np
 from PIL import Image
 
 from ._images import as_array, read_image
+from ._locks import Lock
 
 _FORMAT = 1
 _KEYS_IN_A_QUERY = 500
+_abandoned = []  # databases of the parent process: closing one could wait for its threads
 
 
 class FeatureCache:
@@ -173,16 +174,19 @@ class FeatureCache:
         self._open_in_memory()
 
     def _open_in_memory(self):
-        self._in_memory, self._lock = None, nullcontext()
+        self._process, self._in_memory = os.getpid(), None
         if self.location is None:
-            self._in_memory, self._lock = _connect(":memory:"), threading.Lock()
+            self._in_memory, self._lock = _connect(":memory:"), Lock()
 
     def _key(self, key):
         return blake2b(f"{_FORMAT} {self.dtype} ".encode() + key, digest_size=16).digest()
 
     def _work(self, function):
         """``function(database)``; of an empty database in place of one that is damaged."""
-        if self._in_memory is not None:
+        if self.location is None:
+            if self._process != os.getpid():  # forked, maybe in the middle of an operation
+                _abandoned.append(self._in_memory)
+                self._open_in_memory()
             with self._lock:
                 return function(self._in_memory)
         os.makedirs(self.location, exist_ok=True)

@@ -1,17 +1,17 @@
 """Whatever a user calls an image becomes an RGB picture."""
 
 import os
-import threading
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from .._sample_error import SampleError
+from ._locks import Lock
 from ._tables import one_column
 
 CHANNELS = (1, 3, 4)
-_loading = [threading.Lock() for _ in range(16)]
+_loading = [Lock() for _ in range(16)]
 
 
 class ImageReadError(SampleError):

@@ -16,6 +16,7 @@ from ._base import POSITIVE, FrozenEncoder
 from ._cache import FeatureCache, image_key
 from ._decoding import decoded_batches
 from ._images import ImageReadError, as_image_list, read_image
+from ._locks import Lock
 from ._pooling import POOLINGS, pooled
 from ._torch import (
     PRECISIONS,
@@ -26,7 +27,7 @@ from ._torch import (
     on_device,
 )
 
-_hooking = threading.RLock()  # hooks see the passes of all threads
+_hooking = Lock()  # hooks see the passes of all threads, and torch iterates over them
 _sizes = WeakKeyDictionary()  # module -> how it looks and is read -> widths
 
 
@@ -48,13 +49,15 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
     features : list of tensor of shape (n_samples, width), float32
         In the order of `layers`.
     """
-    pooled = {}
+    found, here = {}, threading.get_ident()
 
     def hook(name):
-        # at once: the next layer may work in place, on what this one gives
-        return lambda layer, args, output: pooled.update(
-            {name: _pooled(name, output, pool, len(inputs))}
-        )
+        def keep(layer, args, output):
+            if threading.get_ident() == here:  # a process forked meanwhile has the hook, too
+                # At once: the next layer may work in place, on what this one gives.
+                found[name] = _pooled(name, output, pool, len(inputs))
+
+        return keep
 
     with _hooking, inference(inputs.device, precision):
         hooks = [module.get_submodule(name).register_forward_hook(hook(name)) for name in layers]
@@ -63,9 +66,9 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
         finally:
             for handle in hooks:
                 handle.remove()
-    if missing := [name for name in layers if name not in pooled]:
+    if missing := [name for name in layers if name not in found]:
         raise ValueError(f"The layer {missing[0]!r} takes no part when the module is called.")
-    return [pooled[name] for name in layers]
+    return [found[name] for name in layers]
 
 
 def _pooled(name, output, pool, n_samples):

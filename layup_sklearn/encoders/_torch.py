@@ -2,10 +2,10 @@
 
 import os
 import pickle
-import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from functools import lru_cache
 from hashlib import blake2b
 from importlib import import_module
@@ -13,9 +13,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ._locks import Lock
+
 _torchvision_library = None  # its operators live as long as it is referenced
 _digests = WeakKeyDictionary()  # network -> digest of its weights
-_randomness = threading.RLock()  # torch's random numbers are those of all threads
+_randomness = Lock()  # torch's random numbers are those of all threads
 
 
 def import_past_torchvision(name):
@@ -165,6 +167,14 @@ def run_ahead(iterable, n):
             yield item
     finally:
         thread.shutdown(cancel_futures=True)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 @lru_cache(maxsize=16)

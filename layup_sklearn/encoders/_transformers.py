@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,7 @@ from hashlib import blake2b
 from importlib import import_module
 from weakref import WeakKeyDictionary
 
+from ._locks import Lock
 from ._pooling import pooled
 from ._torch import (
     device_of,
@@ -30,7 +30,7 @@ _PLACES = (
     "dtype",
     "torch_dtype",
 )  # no part of a space
-_tokenizing = threading.Lock()  # truncation is a state of the tokenizer
+_tokenizing = Lock()  # truncation is a state of the tokenizer
 _layers = WeakKeyDictionary()  # network -> TextLayers
 
 
