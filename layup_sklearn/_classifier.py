@@ -19,6 +19,7 @@ from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import familiarity
 from ._rows import Batch, check_collection, encoded, same_encoder
+from ._samples import as_features
 from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
 from ._validation import (
     HasMethods,
@@ -771,7 +772,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_X(self, X, encoder, reset):
         if encoder is not None:
-            return check_collection(X)
+            return check_collection(X, self._new_encoder() if isinstance(encoder, str) else encoder)
+        X = as_features(X)
         named = hasattr(self, "feature_names_in_")
         if not reset and not named and is_plain(X, self.n_features_in_):
             return X

@@ -1,6 +1,6 @@
 """Labels: checked, and united over calls."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
@@ -22,7 +22,7 @@ def check_labels(y, name="y"):
     -------
     y : ndarray of shape (n_samples,)
     """
-    y = column_or_1d(_without_nullable_type(y), warn=True)
+    y = _as_array(y, name)
     if y.dtype.kind in "OT":
         y = _from_objects(np.array(y, dtype=object), name)
     if y.dtype.kind not in "biufUSO":
@@ -32,23 +32,49 @@ def check_labels(y, name="y"):
     return y
 
 
-def _without_nullable_type(y):
-    """The values of pandas' nullable numbers, which NumPy would make floats of."""
+def _as_array(y, name):
+    """A 1-D array, whose values no common type has changed."""
+    if hasattr(y, "detach"):
+        y = y.detach().cpu().numpy()
     exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
-    if exact is None or exact == object or y.isna().any():
-        return y
-    return y.to_numpy(dtype=exact)
+    if exact is not None and exact != object and not y.isna().any():  # pandas' nullable numbers
+        y = y.to_numpy(dtype=exact)
+    elif not hasattr(y, "dtype") and hasattr(y, "__len__") and not isinstance(y, (str, bytes)):
+        items = list(y)
+        if all(np.ndim(item) == 0 for item in items):
+            y = np.empty(len(items), dtype=object)
+            y[:] = items
+    if np.ndim(y) == 0:
+        raise ValueError(f"{name} must be 1-D, one label for each sample, got {y!r}.")
+    return column_or_1d(y, warn=True)
 
 
 def _from_objects(y, name):
-    if all(isinstance(label, (bool, np.bool_, Real)) for label in y):
-        return np.array(y.tolist())
-    odd = next((i for i, label in enumerate(y) if not isinstance(label, str)), None)
-    if odd is not None:
+    """Numbers in a type that keeps them, or strings, or bytes."""
+    for kind in (str, bytes):
+        if all(isinstance(label, kind) for label in y):
+            return y if kind is str else np.array(y.tolist())
+    is_number = [isinstance(label, (bool, np.bool_, Real)) for label in y]
+    if not all(is_number):
+        odd = is_number.index(not is_number[0])
         raise ValueError(
-            f"{name} holds {y[odd]!r} at position {odd}; labels are all numbers or all strings."
+            f"{name} holds {y[odd]!r} at position {odd}, and {y[0]!r} at position 0; labels are all "
+            "numbers or all strings."
         )
-    return y
+    numbers = [label.item() if isinstance(label, np.generic) else label for label in y]
+    if any(isinstance(number, bool) for number in numbers):
+        return np.array(numbers)
+    if all(isinstance(number, Integral) for number in numbers):
+        return np.array(numbers, dtype=_integers(min(numbers), max(numbers), name))
+    return np.array(numbers, dtype=np.float64)
+
+
+def _integers(low, high, name="Labels"):
+    """The type of whole numbers that holds both."""
+    for dtype in (np.int64, np.uint64):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return dtype
+    raise ValueError(f"{name} between {low} and {high}: no type of 64 bits holds both.")
 
 
 def _check_whole(y, name):
@@ -71,6 +97,10 @@ def union_of_labels(*labels):
             f"{[part[:3].tolist() for part in labels]} (the first labels of each); "
             "use one kind for all calls."
         )
+    if labels and all(part.dtype.kind in "iu" for part in labels):
+        if len({part.dtype.kind for part in labels}) == 2:  # NumPy would make floats of them
+            low, high = min(int(part[0]) for part in labels), max(int(part[-1]) for part in labels)
+            labels = [part.astype(_integers(low, high)) for part in labels]
     union = np.unique(np.concatenate(labels))
     for part in labels:
         with np.errstate(invalid="ignore"):  # of numbers beyond the other type
@@ -85,6 +115,9 @@ def union_of_labels(*labels):
 
 def label_codes(classes, y):
     """Positions of labels among sorted classes."""
+    if classes.dtype != y.dtype and classes.dtype.kind in "iu" and y.dtype.kind in "iu":
+        y = np.array(y.tolist(), dtype=object)  # no common type keeps large ones
+        classes = np.array(classes.tolist(), dtype=object)
     codes = np.searchsorted(classes, y)
     unknown = classes[np.minimum(codes, len(classes) - 1)] != y
     if unknown.any():

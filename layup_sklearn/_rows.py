@@ -5,38 +5,33 @@ from pickle import PicklingError
 
 import joblib
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from ._sample_error import SampleError
+from ._samples import as_collection
 from ._symmetric import read_only
 from ._validation import check_weights, num_samples, safe_indexing
 
 CHUNK_ROWS = 1024  # samples that are encoded at a time
 
 
-def check_collection(X):
+def check_collection(X, encoder):
     """Samples for an encoder, as something that has rows to slice.
 
     Parameters
     ----------
-    X : list, array, Series, DataFrame or sparse matrix
+    X : what the encoder takes
+    encoder : transformer
 
     Returns
     -------
-    X : the same, or another view of it
+    X : list, array, Series, DataFrame or sparse matrix
+        Encoders of this package say themselves what a sample is.
     """
-    if getattr(X, "ndim", 0) == 3:  # chunks of 3 rows must not look like one image
-        X = list(X)
-    if issparse(X):
-        X = X.tocsr()  # has rows to slice; whether it is welcome the encoder knows
-    if not hasattr(X, "__getitem__") and hasattr(X, "__array__"):
-        X = np.asarray(X)
-    if not hasattr(X, "__getitem__") or isinstance(X, (str, bytes)) or type(X) is dict:
-        raise ValueError(f"X must be a collection of samples, got {type(X).__name__}.")
-    if num_samples(X) == 0:
-        raise ValueError("Found array with 0 sample(s): X is empty.")
-    return X
+    if hasattr(encoder, "as_samples"):
+        return encoder.as_samples(X)
+    X = as_collection(X)
+    return list(X) if getattr(X, "ndim", 0) == 3 else X  # 3 of them must not look like one image
 
 
 @dataclass(frozen=True, eq=False)

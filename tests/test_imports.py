@@ -10,6 +10,7 @@ import layup_sklearn
 PACKAGE = Path(layup_sklearn.__file__).parent
 CORE = {
     "_sample_error": set(),
+    "_samples": set(),
     "_validation": set(),
     "_labels": set(),
     "_symmetric": set(),
@@ -26,7 +27,7 @@ CORE = {
     "_rules": {"_gaussian", "_readout", "_symmetric"},
     "_folds": {"_choice", "_readout", "_ridge", "_rules", "_statistics"},
     "_forgetting": {"_statistics", "_symmetric"},
-    "_rows": {"_sample_error", "_symmetric", "_validation"},
+    "_rows": {"_sample_error", "_samples", "_symmetric", "_validation"},
     "_model": {"_carried", "_choice", "_once", "_ridge", "_rows", "_statistics", "_sums"},
     "_solution": {
         "_carried",
@@ -55,7 +56,7 @@ ALLOWED = {
     "_parallel": {"_classifier", "_solution", "_sample_error"},
     "_displays": {"encoders"},
     "evaluation": {"_displays", "_validation", "encoders"},
-    "encoders": {"_sample_error", "_validation"},
+    "encoders": {"_sample_error", "_samples", "_validation"},
 }
 FRAMEWORKS = {"timm", "torch", "torchvision", "transformers"}
 

@@ -27,7 +27,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     `verbose`, and these:
 
     - ``_unit``: what a sample is called.
-    - ``_as_list(X)``: the samples; checks X.
+    - ``as_samples(X)``: the samples as a list; checks X.
     - ``_network()``: the network, in evaluation mode; checks the parameters.
     - ``_name()``: the network's, for errors.
     - ``_all_layer_sizes(network)``: widths of all layers, deepest first.
@@ -67,7 +67,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return self
 
     def _transform(self, X):
-        samples = self._as_list(X)
+        samples = self.as_samples(X)
         [features] = self.transform_chunks([samples], len(samples))
         return features
 
@@ -92,13 +92,13 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         sizes = self._layer_sizes(network)
         if self.memory is not None:
             for chunk in chunks:
-                yield self._fill_through_cache(network, self._as_list(chunk), sizes)
+                yield self._fill_through_cache(network, self.as_samples(chunk), sizes)
             return
         lengths = []
 
         def parts():
             for chunk in chunks:
-                samples = self._as_list(chunk)
+                samples = self.as_samples(chunk)
                 lengths.append(len(samples))
                 yield samples, range(len(samples))
 

@@ -8,9 +8,7 @@ from contextlib import closing
 from hashlib import blake2b
 
 import numpy as np
-from PIL import Image
 
-from ._images import as_array, read_image
 from ._locks import Lock
 
 _FORMAT = 1
@@ -222,43 +220,6 @@ def as_feature_cache(memory):
         return memory
     location = getattr(memory, "location", memory)  # of a joblib.Memory
     return None if location is None else FeatureCache(location)
-
-
-def image_key(space, image, position):
-    """Key of an image: the network it goes through, and its content.
-
-    Parameters
-    ----------
-    space : str
-        Names the network, the preprocessing and the pooling.
-    image : path, PIL image, ndarray or tensor
-    position : int
-        Where in X it stands, for the error.
-
-    Returns
-    -------
-    key : bytes
-
-    Raises
-    ------
-    ImageReadError
-        When a file or a PIL image cannot be read.
-    """
-    digest = blake2b(space.encode(), digest_size=16)
-    if isinstance(image, (str, os.PathLike)):
-        try:
-            with open(image, "rb") as file:
-                digest.update(b"file" + file.read())
-        except OSError:
-            read_image(image, position)  # says what is wrong
-            raise
-    else:
-        if isinstance(image, Image.Image):
-            image = read_image(image, position)
-        array = as_array(image)
-        digest.update(f"{array.dtype.str} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.digest()
 
 
 def _connect(path):

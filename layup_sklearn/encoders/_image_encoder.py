@@ -6,10 +6,10 @@ import numpy as np
 
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
-from ._cache import FeatureCache, image_key
+from ._cache import FeatureCache
 from ._decoding import decoded_batches
 from ._device_pixels import Resizing, device_batches
-from ._images import as_image_list, read_image
+from ._images import as_image_list, image_key, read_image
 from ._pooling import POOLINGS, columns_of
 from ._timm import (
     has_class_token,
@@ -125,7 +125,7 @@ class ImageEncoder(FrozenEncoder):
         "verbose": ["verbose"],
     }
     _unit = "image"
-    _as_list = staticmethod(as_image_list)
+    as_samples = staticmethod(as_image_list)
     _key = staticmethod(image_key)
 
     def __init__(

@@ -1,17 +1,24 @@
 """Whatever a user calls an image becomes an RGB picture."""
 
+import io
 import os
-import warnings
+import stat
+from functools import cache
+from hashlib import blake2b
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from .._sample_error import SampleError
+from .._samples import as_array, as_collection, as_items
 from ._locks import Lock
-from ._tables import one_column
 
 CHANNELS = (1, 3, 4)
-_loading = [Lock() for _ in range(16)]
+#: Formats that are pictures of pixels; others of Pillow run programs (EPS) or ask for plugins.
+FORMATS = ["AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "TGA"]
+FORMATS += ["TIFF", "WEBP"]
+_BYTES = (bytes, bytearray, memoryview)
+_loading = [Lock() for _ in range(16)]  # of PIL images and files that stand in a call twice
 
 
 class ImageReadError(SampleError):
@@ -23,10 +30,10 @@ def as_image_list(X):
 
     Parameters
     ----------
-    X : list, ndarray, tensor, pandas Series or one-column DataFrame
-        Paths, PIL images, or arrays of shape (height, width), (height, width, channels)
-        or (channels, height, width) with 1, 3 or 4 channels. As one array: a batch of
-        such images, or one image with a colour axis.
+    X : sequence, ndarray, tensor, pandas Series or one-column DataFrame
+        Paths, files or their bytes, PIL images, or arrays of shape (height, width), (height,
+        width, channels) or (channels, height, width) with 1, 3 or 4 channels; pairs (image,
+        label) of a data set. As one array: a batch of such images.
 
     Returns
     -------
@@ -35,33 +42,53 @@ def as_image_list(X):
     Raises
     ------
     ValueError
-        When X is no collection of images, is empty, or mixes kinds.
-
-    Notes
-    -----
-    An array of shape (3, height, width) is one channels-first image; three grey images
-    have to say so by a channel axis, ``X[..., None]``. A warning reminds of it.
+        When X is no collection of images, is empty, mixes kinds, or could be one image.
     """
-    if isinstance(X, (str, bytes, os.PathLike, Image.Image)):
-        raise ValueError(f"X must be a collection of images, got one {type(X).__name__}: use [X].")
-    if hasattr(X, "iloc"):
-        X = one_column(X, "images")
-    elif not isinstance(X, (list, tuple)):
-        array = as_array(X)
-        if array.ndim == 0:
-            raise ValueError(
-                f"X must be a collection of images, got {type(X).__name__}: use a list or an array."
-            )
-        X = _split(array[:, 0] if _is_object_column(array) else array)
-    if len(X) == 0:
-        raise ValueError("X holds 0 image(s): at least one is needed.")
-    kinds = [_kind(image, position) for position, image in enumerate(X)]
+    X = as_collection(X)
+    if hasattr(X, "detach") or (isinstance(X, np.ndarray) and X.dtype.kind not in "OUST"):
+        X = _check_batch(X)
+    images = as_items(X, "images")
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim > 2:
+        images = [
+            np.array(image.tolist()) for image in images
+        ]  # of one size, as NumPy stacked them
+    kinds = [_kind(image, position) for position, image in enumerate(images)]
     for position, kind in enumerate(kinds):
         if kind != kinds[0]:
             raise ImageReadError(
                 position, f"is {kind}, but X[0] is {kinds[0]}; use one kind in a call."
             )
-    return list(X)
+    return images
+
+
+def _check_batch(X):
+    """An array that is a batch of images and could not be one image."""
+    X = as_array(X)
+    if X.ndim == 3 and (X.shape[-1] in CHANNELS or X.shape[0] == 3):
+        raise ValueError(
+            f"X of shape {X.shape} could be one image or {X.shape[0]} grey ones: one image is "
+            "[image], grey images have a channel axis, X[..., None]."
+        )
+    if X.ndim not in (3, 4):
+        raise ValueError(
+            f"X of shape {X.shape} and type {X.dtype} is no collection of images; expected "
+            "paths, files, PIL images, or arrays (images, height, width[, channels])."
+        )
+    return X
+
+
+def _kind(image, position):
+    if isinstance(image, (str, os.PathLike)):
+        return "a path"
+    if isinstance(image, Image.Image):
+        return "a PIL image"
+    if isinstance(image, _BYTES) or hasattr(image, "read"):
+        return "a file"
+    if hasattr(image, "__array__") or hasattr(image, "detach"):
+        return "an array"
+    raise ImageReadError(
+        position, f"is of type {type(image).__name__}; use paths, files, PIL images or arrays."
+    )
 
 
 def read_image(image, position=0):
@@ -69,7 +96,7 @@ def read_image(image, position=0):
 
     Parameters
     ----------
-    image : path, PIL image, ndarray or tensor
+    image : path, file, bytes of a file, PIL image, ndarray or tensor
         Arrays hold bytes (0 to 255), 16-bit unsigned integers (0 to 65535), booleans, or
         floats in [0, 1].
     position : int, default=0
@@ -85,25 +112,57 @@ def read_image(image, position=0):
     ImageReadError
         Names position, path and cause.
     """
-    if isinstance(image, (str, os.PathLike)):
-        path = os.fspath(image)
-        try:
-            with Image.open(path) as opened:
-                n_pixels = opened.width * opened.height
-                if Image.MAX_IMAGE_PIXELS and n_pixels > Image.MAX_IMAGE_PIXELS:
-                    raise ValueError(f"{n_pixels} pixels, more than Image.MAX_IMAGE_PIXELS")
-                return _to_rgb(ImageOps.exif_transpose(opened))
-        except Exception as error:  # Pillow's plugins raise many kinds
-            raise ImageReadError(position, f"cannot read the image {path!r}: {error}") from error
+    name = f" {os.fspath(image)!r}" if isinstance(image, (str, os.PathLike)) else ""
     try:
         if isinstance(image, Image.Image):
-            with _loading[id(image) // 64 % len(_loading)]:  # it may stand in a call twice
-                image.load()
+            with _lock_of(image):
+                _load(image)
                 image.getexif()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return _to_rgb(image)
+        if name or isinstance(image, _BYTES) or hasattr(image, "read"):
+            with _opened(image) as opened:
+                _check_number_of_pixels(opened)
+                return _to_rgb(opened)
         return _to_rgb(_array_to_picture(as_array(image)))
-    except Exception as error:
-        raise ImageReadError(position, f"cannot read the image: {error}") from error
+    except Exception as error:  # Pillow's plugins raise many kinds
+        cause = str(error).strip() or type(error).__name__
+        raise ImageReadError(position, f"cannot read the image{name}: {cause}") from error
+
+
+def image_key(space, image, position):
+    """Key of an image: the network it goes through, and its content.
+
+    Parameters
+    ----------
+    space : str
+        Names the network, the preprocessing and the pooling.
+    image : path, file, bytes of a file, PIL image, ndarray or tensor
+    position : int
+        Where in X it stands, for the error.
+
+    Returns
+    -------
+    key : bytes
+
+    Raises
+    ------
+    ImageReadError
+        When a file or a PIL image cannot be read.
+    """
+    digest = blake2b(space.encode(), digest_size=16)
+    if isinstance(image, (str, os.PathLike, *_BYTES)) or hasattr(image, "read"):
+        try:
+            digest.update(b"file" + _content(image))
+        except (OSError, ValueError):
+            read_image(image, position)  # says what is wrong
+            raise
+    else:
+        if isinstance(image, Image.Image):
+            image = read_image(image, position)
+        array = as_array(image)
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.digest()
 
 
 def is_picture_of_bytes(image):
@@ -114,66 +173,80 @@ def is_picture_of_bytes(image):
     return channels == 3 and 0 < max(height, width) <= 100 * min(height, width)
 
 
-def as_array(X):
-    """NumPy view of an array or tensor, also from an accelerator."""
-    if hasattr(X, "detach"):
-        X = X.detach().cpu()
-        X = X.float() if X.is_floating_point() else X  # NumPy has no bfloat16
-    return np.asarray(X)
-
-
-def _is_object_column(array):
-    return array.dtype.kind in "OUST" and array.ndim == 2 and array.shape[1] == 1
-
-
-def _split(array):
-    if array.dtype.kind in "OUST":
-        return list(array) if array.dtype != object or array.ndim == 1 else _unpack(array)
-    if array.ndim == 4:
-        return list(array)
-    if array.ndim == 3:
-        if array.shape[-1] in CHANNELS:
-            return [array]
-        if array.shape[0] == 3:
-            warnings.warn(
-                f"X of shape {array.shape} is read as one channels-first image; three grey "
-                "images need a channel axis, X[..., None]."
-            )
-            return [array]
-        return list(array)
-    raise ValueError(
-        f"X of shape {array.shape} and type {array.dtype} is no collection of images; expected "
-        "paths, PIL images, or arrays (images, height, width[, channels])."
-    )
-
-
-def _unpack(array):
-    """Images of one size that NumPy stacked into an array of objects."""
-    return [np.array(image.tolist()) for image in array]
-
-
-def _kind(image, position):
+def _opened(image):
+    """Pillow's view of a path, an open file, which is left as it was, or the bytes of one."""
     if isinstance(image, (str, os.PathLike)):
-        return "a path"
-    if isinstance(image, Image.Image):
-        return "a PIL image"
-    if hasattr(image, "__array__") or hasattr(image, "detach"):
-        return "an array"
-    raise ImageReadError(
-        position, f"is of type {type(image).__name__}; use paths, PIL images or arrays."
-    )
+        _check_path(image)
+        return Image.open(image, formats=_known_formats())
+    return Image.open(io.BytesIO(_content(image)), formats=_known_formats())
+
+
+@cache
+def _known_formats():
+    """Those that this Pillow was built with."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _content(image):
+    """The bytes of a path, an open file or a file's bytes."""
+    if isinstance(image, _BYTES):
+        return bytes(image)
+    if hasattr(image, "read"):
+        with _lock_of(image):
+            place = image.tell()
+            image.seek(0)
+            content = image.read()
+            image.seek(place)
+        if isinstance(content, str):
+            raise ValueError("the file was opened as text: use mode 'rb'")
+        return content
+    _check_path(image)
+    with open(image, "rb") as file:
+        return file.read()
+
+
+def _check_path(path):
+    """Only regular files: a pipe would be waited for, a device read for ever."""
+    text = os.fspath(path)
+    if isinstance(text, str) and text.startswith(("http://", "https://", "ftp://", "s3://")):
+        raise ValueError("it is a URL: download it, and give the file")
+    if isinstance(text, str) and text.startswith("data:"):
+        raise ValueError("it is text in base64: decode it, and give the bytes")
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is no regular file")
+
+
+def _check_number_of_pixels(picture):
+    n_pixels = picture.width * picture.height
+    if Image.MAX_IMAGE_PIXELS and n_pixels > Image.MAX_IMAGE_PIXELS:
+        raise ValueError(f"{n_pixels} pixels, more than Image.MAX_IMAGE_PIXELS")
+
+
+def _lock_of(image):
+    return _loading[id(image) // 64 % len(_loading)]
+
+
+def _load(picture):
+    try:
+        picture.load()
+    except Exception as error:
+        if getattr(picture, "fp", True) is None or "closed" in str(error):
+            raise ValueError("it is closed: call its load() before that") from error
+        raise
 
 
 def _array_to_picture(array):
+    shape = array.shape
     if array.ndim == 3 and array.shape[-1] not in CHANNELS:
         array = np.moveaxis(array, 0, -1)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in CHANNELS):
         raise ValueError(
-            f"shape {array.shape}; expected (height, width), or a first or last axis of 1, 3 or "
+            f"shape {shape}; expected (height, width), or a first or last axis of 1, 3 or "
             "4 channels"
         )
     if array.size == 0:
-        raise ValueError(f"shape {array.shape} has no pixels")
+        raise ValueError(f"shape {shape} has no pixels")
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     return Image.fromarray(np.ascontiguousarray(_to_bytes(array)))
@@ -195,21 +268,59 @@ def _to_bytes(array):
 
 
 def _to_rgb(picture):
+    """The picture in 8 bits, of whatever depth, palette, transparency and photometric."""
     if not all(picture.size):
         raise ValueError(f"{picture.size} has no pixels")
     if max(picture.size) > 100 * min(picture.size):
         raise ValueError(f"{picture.size} pixels: sides too different to be resized and cropped")
+    transparent = _transparent_colour(picture)
+    white_is_zero = getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+    picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
-        array = np.asarray(picture)
-        integers = array.dtype.kind in "iu" and array.min() >= 0 and array.max() <= 65535
-        grey = np.array(_to_bytes(array.astype(np.uint16) if integers else array))
-        if "transparency" in picture.info:  # one grey
-            grey[array == picture.info["transparency"]] = 255
-        picture = Image.fromarray(grey)
+        picture = _grey_of_many_bits(picture, transparent, white_is_zero)
+    elif transparent is not None:
+        picture.info["transparency"] = transparent
     if picture.mode == "La":
         picture = picture.convert("LA")
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in picture.info:
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa") or picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
     return picture.convert("RGB")
+
+
+_PHOTOMETRIC = 262  # a tag of TIFF
+# By how the pixels stand in a file that Pillow brings to 8 bits and whose transparent colour it
+# leaves as it stood there.
+_TO_8_BITS = {
+    "L;2": lambda value: value * 85,
+    "L;4": lambda value: value * 17,
+    "RGB;16B": lambda values: tuple(value >> 8 for value in values),
+}
+
+
+def _transparent_colour(picture):
+    """The colour that stands for transparency, in the depth that the pixels will have."""
+    found = picture.info.get("transparency")
+    if picture.mode.startswith("I"):
+        return found
+    tile = getattr(picture, "tile", None)
+    rawmode = tile[0][3] if tile else None
+    rawmode = rawmode if isinstance(rawmode, str) else None
+    if found is None or rawmode not in _TO_8_BITS:
+        return None
+    return _TO_8_BITS[rawmode](found)
+
+
+def _grey_of_many_bits(picture, transparent, white_is_zero):
+    """Of 16 bits, 0 to 65535; of 32, 0 to 255 where no number is larger; of floats, 0 to 1."""
+    array = np.asarray(picture)
+    is_16_bit = picture.mode.startswith("I;16")
+    if array.dtype.kind in "iu" and array.min() >= 0 and (is_16_bit or 255 < array.max() <= 65535):
+        values = array.astype(np.uint16)
+        grey = np.array(_to_bytes(65535 - values if white_is_zero else values))
+    else:
+        grey = np.array(_to_bytes(array))
+    if transparent is not None:
+        grey[array == transparent] = 255
+    return Image.fromarray(grey)

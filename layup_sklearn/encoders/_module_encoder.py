@@ -13,9 +13,9 @@ from PIL import Image
 
 from .._validation import HasMethods, StrOptions
 from ._base import POSITIVE, FrozenEncoder
-from ._cache import FeatureCache, image_key
+from ._cache import FeatureCache
 from ._decoding import decoded_batches
-from ._images import ImageReadError, as_image_list, read_image
+from ._images import ImageReadError, as_image_list, image_key, read_image
 from ._locks import Lock
 from ._pooling import POOLINGS, pooled
 from ._torch import (
@@ -184,7 +184,7 @@ class ModuleEncoder(FrozenEncoder):
         "verbose": ["verbose"],
     }
     _unit = "image"
-    _as_list = staticmethod(as_image_list)
+    as_samples = staticmethod(as_image_list)
     _all_of_fewer = None
     _key = staticmethod(image_key)
 

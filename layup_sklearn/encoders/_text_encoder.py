@@ -1,16 +1,14 @@
 """Texts to multi-layer features of a frozen transformer."""
 
 import os
-from hashlib import blake2b
 
 import numpy as np
 
-from .._sample_error import SampleError
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._pooling import POOLINGS, columns_of
-from ._tables import one_column
+from ._texts import as_text_list, text_key
 from ._torch import PRECISIONS, find_device, weights_digest
 from ._transformers import (
     begins_with_class_token,
@@ -24,47 +22,6 @@ from ._transformers import (
     token_limit,
     tokenizer_state,
 )
-
-
-def as_text_list(X):
-    """Split a user's collection into texts.
-
-    Parameters
-    ----------
-    X : list, ndarray, pandas Series or one-column DataFrame
-
-    Returns
-    -------
-    texts : list of str
-
-    Raises
-    ------
-    ValueError
-        When X is no collection of texts, or is empty; names the first that is no text.
-    """
-    if isinstance(X, (str, bytes, dict)):
-        raise ValueError(f"X must be a collection of texts, got one {type(X).__name__}: use [X].")
-    if hasattr(X, "iloc"):
-        X = one_column(X, "texts")
-    elif not isinstance(X, (list, tuple)):
-        X = np.asarray(X)
-        if X.ndim == 2 and X.shape[1] == 1:
-            X = X[:, 0]
-        if X.ndim != 1:
-            raise ValueError(f"X of shape {X.shape} is no collection of texts: give one axis.")
-        X = X.tolist()
-    if len(X) == 0:
-        raise ValueError("X holds 0 text(s): at least one is needed.")
-    for position, text in enumerate(X):
-        if not isinstance(text, str):
-            raise SampleError(
-                position, f"is {text!r} of type {type(text).__name__}; texts are of type str."
-            )
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise SampleError(position, f"is no valid Unicode: {error}.") from error
-    return list(X)
 
 
 class TextEncoder(FrozenEncoder):
@@ -153,7 +110,8 @@ class TextEncoder(FrozenEncoder):
         "verbose": ["verbose"],
     }
     _unit = "text"
-    _as_list = staticmethod(as_text_list)
+    as_samples = staticmethod(as_text_list)
+    _key = staticmethod(text_key)
 
     def __init__(
         self,
@@ -228,10 +186,6 @@ class TextEncoder(FrozenEncoder):
         limit = token_limit(tokenizer, network, self.max_length, self._name())
         parts = [weights_digest(network), config_state(network), tokenizer_state(tokenizer)]
         return f"{' '.join(parts)} {limit} {self.pool} {self.precision}"
-
-    @staticmethod
-    def _key(space, text, position):
-        return blake2b(space.encode() + b"\0" + text.encode(), digest_size=16).digest()
 
     def _batches(self, network, texts, positions):
         tokenizer, _ = self._load()
