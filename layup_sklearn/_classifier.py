@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from ._choice import RidgeChoice
 from ._folds import choose_by_folds
 from ._forgetting import without_samples
-from ._labels import check_labels, union_of_labels
+from ._labels import check_classes, check_labels, union_of_labels
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import familiarity
@@ -255,7 +255,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             When another thread has taught this object in the meantime. After any error the
             estimator is as it was.
         """
-        declared = [] if classes is None else check_labels(classes, "classes")
+        declared = [] if classes is None else check_classes(classes, y)
         model, settings = self._model, self._settings()
         if model is None:
             return self._begin(X, y, declared, sample_weight)
@@ -660,6 +660,26 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     @property
     def ridge_scores_(self):
         return self._solved()[1].scores
+
+    def set_params(self, **params):
+        """Set parameters, also those of the encoder, ``encoder__NAME``.
+
+        Parameters
+        ----------
+        **params : dict
+            Where the encoder is a name, parameters of it make it an ``ImageEncoder``.
+
+        Returns
+        -------
+        self : LayUPClassifier
+            The same object.
+        """
+        name = params.get("encoder", self.encoder)
+        if isinstance(name, str) and any(key.startswith("encoder__") for key in params):
+            from .encoders import ImageEncoder
+
+            params = {**params, "encoder": ImageEncoder(name)}
+        return super().set_params(**params)
 
     def __dir__(self):
         """All names. scikit-learn looks at each attribute first, which would solve."""

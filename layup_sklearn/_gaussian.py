@@ -55,7 +55,8 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
         gamma = tr (nu S)^-1 (nu S - ridge I)        nu = n - 1 - gamma
 
     A new sample has E (x - mu)' S^-1 (x - mu) = gamma, and phi comes from the lengths
-    q_c = (m_c - m)' S^-1 (m_c - m), each with S of the other classes: E q_c = gamma (phi + 1 / N_c).
+    q_c = (m_c - m)' S^-1 (m_c - m), each with S of the other classes: E q_c =
+    gamma (phi + 1 / N_c) (1 - w_c / |w|).
     The density is linear in x once its quadratic term is replaced by its mean, gamma (1 + phi).
     Real classes differ in covariance and have tails, so that it is too sure: see
     ``_temperature``.
@@ -137,14 +138,15 @@ class _Scatter:
     def estimated_phi(self):
         """phi from the lengths, each with the covariance of the other classes.
 
-        Not below its standard error, were it 0: few classes do not say that means are equal.
+        m is estimated, too, so that E q_c = gamma (phi + 1 / N_c) (1 - w_c / |w|). Not below its
+        standard error, were it 0: few classes do not say that means are equal.
         """
         alone = self.length / np.maximum(1 - self.w * self.length, _TINY)
-        share = self.w**2 / (self.w**2).sum()
+        left = np.maximum(1 - self.weights, _TINY)
+        share = self.w**2 * left / (self.w**2 @ left)
         noise = share @ (1 / self.N)
-        phi = share @ (alone * self.nu / self.gamma) - noise
-        n_others = max(1 / (share @ share) - 1, 1)
-        least = noise * np.sqrt(2 / (self.gamma * n_others))
+        phi = share @ (alone * self.nu / self.gamma / left) - noise
+        least = noise * np.sqrt(2 * (share @ share) / self.gamma)
         return float(np.clip(phi, least, _LARGEST_PHI))
 
     def solve(self):

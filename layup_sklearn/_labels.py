@@ -32,6 +32,17 @@ def check_labels(y, name="y"):
     return y
 
 
+def check_classes(classes, y):
+    """Labels that are declared; numbers like sample weights, given in their place, are refused."""
+    classes = check_labels(classes, "classes")
+    if classes.dtype.kind == "f" and check_labels(y).dtype.kind in "biu":
+        raise ValueError(
+            f"classes holds {classes[0].item()!r}, a float, where y holds whole numbers; weights are the "
+            "parameter sample_weight."
+        )
+    return classes
+
+
 def _as_array(y, name):
     """A 1-D array, whose values no common type has changed."""
     if hasattr(y, "detach"):
@@ -39,9 +50,11 @@ def _as_array(y, name):
     exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
     if exact is not None and exact != object and not y.isna().any():  # pandas' nullable numbers
         y = y.to_numpy(dtype=exact)
+    elif hasattr(y, "__array__") and not hasattr(y, "dtype"):
+        y = np.asarray(y)
     elif not hasattr(y, "dtype") and hasattr(y, "__len__") and not isinstance(y, (str, bytes)):
         items = list(y)
-        if all(np.ndim(item) == 0 for item in items):
+        if not all(isinstance(item, str) for item in items) and not any(map(np.ndim, items)):
             y = np.empty(len(items), dtype=object)
             y[:] = items
     if np.ndim(y) == 0:
@@ -56,7 +69,7 @@ def _from_objects(y, name):
             return y if kind is str else np.array(y.tolist())
     is_number = [isinstance(label, (bool, np.bool_, Real)) for label in y]
     if not all(is_number):
-        odd = is_number.index(not is_number[0])
+        odd = is_number.index(not is_number[0]) if any(is_number) else _first_odd(y)
         raise ValueError(
             f"{name} holds {y[odd]!r} at position {odd}, and {y[0]!r} at position 0; labels are all "
             "numbers or all strings."
@@ -67,6 +80,11 @@ def _from_objects(y, name):
     if all(isinstance(number, Integral) for number in numbers):
         return np.array(numbers, dtype=_integers(min(numbers), max(numbers), name))
     return np.array(numbers, dtype=np.float64)
+
+
+def _first_odd(y):
+    """Place of the first label that is no string."""
+    return next(place for place, label in enumerate(y) if not isinstance(label, str))
 
 
 def _integers(low, high, name="Labels"):

@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 _LISTS = ("to_pylist", "to_list", "tolist")  # of Arrow, polars and Hugging Face, pandas
 
 
-def as_collection(X):
+def as_collection(X, kind="samples"):
     """Samples as something that has rows to slice.
 
     Arrays, tensors, tables with ``iloc`` and sparse matrices stay; every other sequence becomes
@@ -17,6 +17,8 @@ def as_collection(X):
     Parameters
     ----------
     X : array, tensor, DataFrame, Series, sparse matrix, or any sequence
+    kind : str, default="samples"
+        What they are, for errors.
 
     Returns
     -------
@@ -28,14 +30,14 @@ def as_collection(X):
         When X is one sample, or no collection, or empty.
     """
     if is_one_sample(X):
-        raise ValueError(f"X must be a collection of samples, got one {type(X).__name__}: use [X].")
+        raise ValueError(f"X must be a collection of {kind}, got one {type(X).__name__}: use [X].")
     if issparse(X):
         X = X.tocsr()
     elif not (isinstance(X, (list, np.ndarray)) or hasattr(X, "iloc") or hasattr(X, "detach")):
-        X = _as_list(X)
+        X = _as_list(X, kind)
     n_samples = X.shape[0] if hasattr(X, "shape") and np.ndim(X) else len(X)
     if n_samples == 0:
-        raise ValueError("Found array with 0 sample(s): X is empty.")
+        raise ValueError(f"Found array with 0 sample(s): X holds no {kind}.")
     return X
 
 
@@ -45,7 +47,7 @@ def is_one_sample(X):
     return isinstance(X, single) or hasattr(X, "getbands") or hasattr(X, "read")
 
 
-def _as_list(X):
+def _as_list(X, kind="samples"):
     for name in _LISTS:
         if hasattr(X, name) and not hasattr(X, "__array_interface__"):
             return getattr(X, name)()
@@ -53,7 +55,7 @@ def _as_list(X):
         return [X[i] for i in range(len(X))]
     if hasattr(X, "__array__"):
         return np.asarray(X)
-    raise ValueError(f"X must be a collection of samples, got {type(X).__name__}.")
+    raise ValueError(f"X must be a collection of {kind}, got {type(X).__name__}.")
 
 
 def as_items(X, kind):
@@ -70,7 +72,7 @@ def as_items(X, kind):
     items : list
         Of a table, the values of its only column; of pairs (sample, label), the samples.
     """
-    X = as_collection(X)
+    X = as_collection(X, kind)
     if hasattr(X, "iloc"):
         X = _one_column(X, kind)
     elif getattr(X, "ndim", 1) == 2 and getattr(X, "dtype", None) is not None:

@@ -19,6 +19,7 @@ from ._displays import (
     LayerCountDisplay,
     RidgePathDisplay,
 )
+from ._labels import check_labels, union_of_labels
 from ._validation import safe_indexing
 
 __all__ = [
@@ -35,6 +36,13 @@ __all__ = [
     "forgetting",
     "online_batches",
 ]
+
+
+def _check_both(y_train, y_test):
+    """Labels of one kind on both sides, as arrays."""
+    y_train, y_test = check_labels(y_train, "y_train"), check_labels(y_test, "y_test")
+    union_of_labels(y_train, y_test)
+    return y_train, y_test
 
 
 def class_incremental_tasks(
@@ -80,7 +88,7 @@ def class_incremental_tasks(
     >>> [train.tolist() for train, test in tasks]
     [[0, 2, 3], [1]]
     """
-    y_train, y_test = column_or_1d(y_train), column_or_1d(y_test)
+    y_train, y_test = _check_both(y_train, y_test)
     classes = np.unique(y_train)
     if class_order is None:
         class_order = classes[check_random_state(random_state).permutation(len(classes))]
@@ -430,7 +438,7 @@ def evaluate_continual(
 
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
-    y_train, y_test = column_or_1d(y_train), column_or_1d(y_test)
+    y_train, y_test = _check_both(y_train, y_test)
     tasks = [(train if isinstance(train, list) else [train], test) for train, test in tasks]
     empty = [i for i, (_, test) in enumerate(tasks) if not len(test)]
     if empty:

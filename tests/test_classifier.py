@@ -382,7 +382,38 @@ def test_labels_that_would_change_in_the_common_type_are_refused():
     X, y = make_samples(6)
     classifier = LayUPClassifier().fit(X[:3], np.array([2**60, 2**60 + 1, 2**60 + 2]))
     with pytest.raises(ValueError, match="2.* of type int64 cannot be kept as float64"):
-        classifier.partial_fit(X[:2], np.array([1, 2], np.uint64))
+        classifier.partial_fit(X[:2], [1.0, 2.0])
+    with pytest.raises(ValueError, match="between -1 and 18446744073709551615: no type"):
+        LayUPClassifier().fit(X[:2], [-1, 2**64 - 1])
+
+
+@pytest.mark.parametrize("types", [(np.int64, np.uint64), (np.uint64, np.int64)], ids=str)
+def test_whole_numbers_of_two_types_stay_whole_numbers(types):
+    X, _ = make_samples(6)
+    first, second = np.array([7, 2**60 + 1], types[0]), np.array([5, 2**60 + 2], types[1])
+    classifier = LayUPClassifier(ridge=1.0).fit(X[:2], first).partial_fit(X[2:4], second)
+    assert classifier.classes_.tolist() == [5, 7, 2**60 + 1, 2**60 + 2]
+    assert classifier.predict(X[:4]).dtype.kind == "i"
+    huge = LayUPClassifier(ridge=1.0).fit(X[:4], [2**63 + 1, 2**63 + 3, 5, 6])
+    assert huge.classes_.tolist() == [5, 6, 2**63 + 1, 2**63 + 3]
+    assert huge.forget(X[:1], np.array([2**63 + 1], np.uint64)).classes_.tolist()[-1] == 2**63 + 3
+
+
+@pytest.mark.parametrize("odd", [float("nan"), 7, True, None, b"dog"])
+def test_no_label_becomes_text(odd):
+    X, _ = make_samples(6)
+    y = ["cat", odd, "dog", "cat", "dog", "cat"]
+    for labels in (y, tuple(y), pd.Series(y, dtype=object), np.array(y, dtype=object)):
+        with pytest.raises(ValueError, match="at position 1"):
+            LayUPClassifier(ridge=1.0).fit(X, labels)
+
+
+def test_weights_in_the_place_of_classes_are_named():
+    X, y = make_samples(6)
+    with pytest.raises(ValueError, match="classes holds 2.0, a float.*sample_weight"):
+        LayUPClassifier().partial_fit(X, y, np.full(6, 2.0))
+    with pytest.raises(ValueError, match="classes must be 1-D, one label for each sample, got 10"):
+        LayUPClassifier().partial_fit(X, y, classes=10)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,9 @@ def dense_rule(X, y, ridge, n_iterations=300):
         length = np.einsum("ij,jk,ik->i", means - m, P, means - m)
         if iteration < n_iterations:
             alone = length / (1 - w * length)
-            phi = np.average(alone * nu / gamma - 1 / N, weights=w**2)
-            phi = np.clip(phi, 1e-3, 1e3)
+            left = 1 - w / w.sum()
+            phi = np.average(alone * nu / gamma / left - 1 / N, weights=w**2 * left)
+            assert 0 < phi < 1e3
     a, v = phi * N / (phi * N + 1), 1 + phi / (phi * N + 1)
     coef = (nu * a / v)[:, np.newaxis] * (means - m) @ P
     quadratic = gamma * (1 + phi) + a**2 * nu * length

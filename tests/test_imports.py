@@ -55,7 +55,7 @@ ALLOWED = {
     },
     "_parallel": {"_classifier", "_solution", "_sample_error"},
     "_displays": {"encoders"},
-    "evaluation": {"_displays", "_validation", "encoders"},
+    "evaluation": {"_displays", "_labels", "_validation", "encoders"},
     "encoders": {"_sample_error", "_samples", "_validation"},
 }
 FRAMEWORKS = {"timm", "torch", "torchvision", "transformers"}

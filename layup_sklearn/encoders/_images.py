@@ -44,7 +44,7 @@ def as_image_list(X):
     ValueError
         When X is no collection of images, is empty, mixes kinds, or could be one image.
     """
-    X = as_collection(X)
+    X = as_collection(X, "images")
     if hasattr(X, "detach") or (isinstance(X, np.ndarray) and X.dtype.kind not in "OUST"):
         X = _check_batch(X)
     images = as_items(X, "images")

@@ -55,7 +55,7 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
         def keep(layer, args, output):
             if threading.get_ident() == here:  # a process forked meanwhile has the hook, too
                 # At once: the next layer may work in place, on what this one gives.
-                found[name] = _pooled(name, output, pool, len(inputs))
+                found[name] = _pooled(name, output, pool, inputs)
 
         return keep
 
@@ -71,7 +71,20 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
     return [found[name] for name in layers]
 
 
-def _pooled(name, output, pool, n_samples):
+def _channels_first(output, inputs):
+    """A map (n, channels, height, width), also of layers that give the channels last.
+
+    Height and width keep the shape of the input; where both orders would, it is torch's own.
+    """
+    if inputs.ndim != 4:
+        return output
+    shape = np.log(np.array(output.shape[1:], dtype=float))
+    ratio = np.log(inputs.shape[2] / inputs.shape[3])
+    first, last = abs(shape[1] - shape[2] - ratio), abs(shape[0] - shape[1] - ratio)
+    return output.permute(0, 3, 1, 2) if last < first else output
+
+
+def _pooled(name, output, pool, inputs):
     import torch
 
     output = output[0] if isinstance(output, (tuple, list)) else output
@@ -79,7 +92,9 @@ def _pooled(name, output, pool, n_samples):
         raise ValueError(f"The layer {name!r} gives a {type(output).__name__}, not a tensor.")
     if callable(pool):
         features = pool(output)
-    elif output.ndim == 3 or (output.ndim == 4 and not POOLINGS[pool].of_class_token):
+    elif output.ndim == 4 and not POOLINGS[pool].of_class_token:
+        features = pooled(_channels_first(output, inputs), pool)
+    elif output.ndim == 3:
         features = pooled(output, pool)
     else:
         features = output
@@ -87,7 +102,7 @@ def _pooled(name, output, pool, n_samples):
         raise ValueError(
             f"pool={pool!r} makes a {type(features).__name__} of the layer {name!r}, not a tensor."
         )
-    if features.ndim != 2 or len(features) != n_samples:
+    if features.ndim != 2 or len(features) != len(inputs):
         raise ValueError(
             f"The layer {name!r} gives shape {tuple(output.shape)}, which pool={pool!r} turns into "
             f"{tuple(features.shape)}, not (n_images, width): give a function as pool."

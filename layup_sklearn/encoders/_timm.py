@@ -10,6 +10,7 @@ from ._torch import (
     device_of,
     files_of,
     first_line,
+    float32_by_default,
     import_past_torchvision,
     inference,
     random_numbers,
@@ -79,6 +80,12 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
 
 @lru_cache(maxsize=2)
 def _load_network(model, files, pretrained, checkpoint, image_size, device):
+    import_timm()
+    with float32_by_default():
+        return _new_network(model, pretrained, checkpoint, image_size, device)
+
+
+def _new_network(model, pretrained, checkpoint, image_size, device):
     timm = import_timm()
     import torch
     from torch.nn.utils import convert_conv2d_weight_memory_format
@@ -132,16 +139,22 @@ def _from_checkpoint(model, path):
         if own.keys().isdisjoint(state) and shapes[0] == shapes[1]:
             network.load_state_dict(dict(zip(own, state.values())))
             return network
-        source = {"file": path}
-        try:
-            return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=source)
-        except RuntimeError:  # a file without the classifier's weights
-            source["num_classes"] = 0
-            return timm.create_model(
-                model, pretrained=True, num_classes=0, pretrained_cfg_overlay=source
-            )
+        backbone = _without_classifier(state, network)
+        return timm.create_model(
+            model,
+            pretrained=True,
+            num_classes=0,
+            pretrained_cfg_overlay={"state_dict": backbone, "num_classes": 0},
+        )
     except Exception as error:
         raise ValueError(f"{path!r} holds no weights for {model!r}: {error}") from error
+
+
+def _without_classifier(state, network):
+    """The weights of a file without those of its own classifier, of however many classes."""
+    names = network.pretrained_cfg.get("classifier") or ()
+    prefixes = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
+    return {name: value for name, value in state.items() if not name.startswith(prefixes or "\0")}
 
 
 def _check_model_name(model):
@@ -152,7 +165,10 @@ def _check_model_name(model):
     if model not in names:
         near = difflib.get_close_matches(model, [*timm.list_pretrained(), *names], n=3)
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise ValueError(f"timm knows no model {model!r}.{hint} timm.list_models() lists all.")
+        text = f" A network for texts goes into TextEncoder({model!r})." if "/" in model else ""
+        raise ValueError(
+            f"timm knows no model {model!r}.{hint}{text} timm.list_models() lists all."
+        )
 
 
 def layer_sizes(network):

@@ -105,8 +105,25 @@ def inference(device, precision):
     """
     import torch
 
-    with torch.no_grad(), mixed_precision(device, precision_on(device, precision)):
+    precision = precision_on(device, precision)
+    with torch.no_grad(), float32_by_default(), mixed_precision(device, precision):
         yield
+
+
+@contextmanager
+def float32_by_default():
+    """Torch makes float32 tensors of numbers; afterwards what the caller has chosen."""
+    import torch
+
+    chosen = torch.get_default_dtype()
+    if chosen == torch.float32:
+        yield
+        return
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(chosen)
 
 
 @contextmanager
@@ -228,7 +245,7 @@ def random_numbers(seed, device="cpu"):
     import torch
 
     devices = [device] if torch.device(device).type == "cuda" else []
-    with _randomness, torch.random.fork_rng(devices=devices):
+    with _randomness, float32_by_default(), torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)  # and, unlike torch.manual_seed, no other
         if devices:
             with torch.cuda.device(device):

@@ -93,10 +93,10 @@ def load_text_network(model, device):
 def _load_text_network(model, files, device):
     transformers = import_transformers()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         with random_numbers(0):  # a pooler that is not in the file
             network, loaded = transformers.AutoModel.from_pretrained(
-                model, output_loading_info=True
+                model, output_loading_info=True, trust_remote_code=False
             )
     except Exception as error:  # of many kinds
         kind = OSError if isinstance(error, OSError) else ValueError

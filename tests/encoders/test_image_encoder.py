@@ -308,6 +308,9 @@ def test_a_bad_image_is_named_where_it_stood_beside_rows_of_weight_zero(images, 
 
 def test_three_grey_images_are_three(images):
     grey = images[:3, :, :, 0]
-    classifier = LayUPClassifier(TINY).fit(grey, [0, 1, 2])
+    for take in (TINY.transform, LayUPClassifier(TINY).fit(images[:3], [0, 1, 2]).predict):
+        with pytest.raises(ValueError, match="could be one image or 3 grey ones"):
+            take(grey)
+    classifier = LayUPClassifier(TINY).fit(grey[..., None], [0, 1, 2])
     assert classifier.statistics_.n_samples == 3
-    assert classifier.predict(grey).shape == (3,)
+    assert classifier.predict(list(grey)).shape == (3,)

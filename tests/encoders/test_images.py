@@ -117,18 +117,19 @@ def test_collections(rgb, tmp_path):
     assert len(as_image_list(ragged)) == 2
 
 
-def test_one_image_without_the_batch_axis(rgb):
-    assert len(as_image_list(rgb)) == 1
-    with pytest.warns(UserWarning, match="one channels-first image"):
-        assert len(as_image_list(rgb.transpose(2, 0, 1))) == 1
+def test_what_could_be_one_image_is_refused(rgb):
+    for array in (rgb, rgb.transpose(2, 0, 1), np.zeros((5, 6, 1)), np.zeros((3, 8, 9))):
+        with pytest.raises(ValueError, match=r"could be one image or .* one image is \[image\]"):
+            as_image_list(array)
+    assert len(as_image_list(np.zeros((5, 8, 9)))) == 5
 
 
 @pytest.mark.parametrize(
     "collection, message",
     [
         ("image.png", "use \\[X\\]"),
-        ([], "0 image"),
-        (np.zeros((0, 4, 4, 3)), "0 image"),
+        ([], "0 sample"),
+        (np.zeros((0, 4, 4, 3)), "0 sample"),
         (np.zeros((5, 64)), "no collection of images"),
         (["a.png", np.zeros((4, 4))], r"X\[1\]: is an array, but X\[0\] is a path"),
         ([np.zeros((4, 4)), 3], r"X\[1\]: is of type int"),
