@@ -18,7 +18,7 @@ from ._labels import check_classes, check_labels, union_of_labels
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import familiarity
-from ._rows import Batch, check_collection, encoded, same_encoder
+from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
 from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
 from ._validation import (
@@ -304,20 +304,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(other, LayUPClassifier):
             raise TypeError(f"other must be a LayUPClassifier, got {type(other).__name__}.")
         others = other._fitted_model()
-        self._check_same_features(other)
+        check_same_features(self, other)
         with np.errstate(over="ignore"):  # the check of the sums says so, too
             statistics = model.folded().statistics + others.folded().statistics
         return self._replace(model, model.replaced(statistics, model.choice or others.choice))
-
-    def _check_same_features(self, other):
-        if not same_encoder(self.encoder_, other.encoder_):
-            raise ValueError(
-                "The two classifiers cannot be merged: their encoders make different features "
-                f"({self.encoder_!r} and {other.encoder_!r}, as fitted)."
-            )
-        names, other_names = (getattr(c, "feature_names_in_", None) for c in (self, other))
-        if names is not None and other_names is not None and not np.array_equal(names, other_names):
-            raise ValueError("The two classifiers cannot be merged: feature names should match.")
 
     def forget(self, X, y, sample_weight=None):
         """Take samples out, as if they had never been learned.

@@ -139,7 +139,19 @@ def _check_features(features, n_samples, n_features):
     return features
 
 
-def same_encoder(encoder, other):
+def check_same_features(classifier, other):
+    """Raise where two fitted classifiers cannot be merged."""
+    if not _same_encoder(classifier.encoder_, other.encoder_):
+        raise ValueError(
+            "The two classifiers cannot be merged: their encoders make different features "
+            f"({classifier.encoder_!r} and {other.encoder_!r}, as fitted)."
+        )
+    names, others = (getattr(c, "feature_names_in_", None) for c in (classifier, other))
+    if names is not None and others is not None and not np.array_equal(names, others):
+        raise ValueError("The two classifiers cannot be merged: feature names should match.")
+
+
+def _same_encoder(encoder, other):
     """Whether two fitted encoders make the same features."""
     if encoder is other:
         return True

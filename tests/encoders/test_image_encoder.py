@@ -314,3 +314,47 @@ def test_three_grey_images_are_three(images):
     classifier = LayUPClassifier(TINY).fit(grey[..., None], [0, 1, 2])
     assert classifier.statistics_.n_samples == 3
     assert classifier.predict(list(grey)).shape == (3,)
+
+
+@pytest.mark.parametrize("model", ["test_vit", "test_resnet", "test_convnext"])
+def test_a_checkpoint_may_have_a_classifier_of_any_size(model, images, tmp_path):
+    network, features = timm.create_model(model, pretrained=False), []
+    state = network.state_dict()
+    for n_classes in (1000, 10, 0):
+        network.reset_classifier(n_classes)
+        backbone = {name: state[name] for name in network.state_dict() if n_classes in (0, 1000)}
+        torch.save({"state_dict": network.state_dict() | backbone}, tmp_path / f"{n_classes}.pth")
+        encoder = ImageEncoder(model, checkpoint_path=tmp_path / f"{n_classes}.pth", image_size=64)
+        features.append(encoder.transform(images))
+    assert_array_equal(features[0], features[1])
+    assert_array_equal(features[0], features[2])
+    del state["head.weight" if model == "test_vit" else next(iter(state))]
+    lacking = {n: v for n, v in state.items() if "bias" not in n or "head" in n or "fc" in n}
+    torch.save(lacking, tmp_path / "lacking.pth")
+    with pytest.raises(ValueError, match="holds no weights for"):
+        ImageEncoder(model, checkpoint_path=tmp_path / "lacking.pth").transform(images)
+
+
+def test_what_the_caller_has_told_torch_does_not_matter(images):
+    expected = TINY.transform(images)
+    torch.set_default_dtype(torch.float64)
+    try:
+        _timm._load_network.cache_clear()
+        assert_array_equal(TINY.transform(images), expected)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert_array_equal(TINY.transform(images), expected)
+
+
+def test_a_name_as_encoder_has_parameters(images):
+    classifier = LayUPClassifier("test_vit").set_params(
+        encoder__n_layers=2, encoder__pretrained=False, encoder__image_size=32, ridge=1.0
+    )
+    assert classifier.fit(images, np.arange(9) % 3).encoder_.layer_sizes_ == [64, 64]
+    grid = {"encoder__n_layers": [1, 2], "encoder__pretrained": [False]}
+    search = GridSearchCV(LayUPClassifier("test_vit", ridge=1.0), grid, cv=3)
+    assert search.fit(images, np.arange(9) % 3).best_estimator_.encoder.n_layers in (1, 2)
+    with pytest.raises(ValueError, match="Invalid parameter 'layers'"):
+        LayUPClassifier("test_vit").set_params(encoder__layers=2)

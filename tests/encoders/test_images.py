@@ -1,5 +1,8 @@
+import io
+import os
 import struct
 import zlib
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from layup_sklearn.encoders._images import as_image_list, read_image
+from layup_sklearn.encoders._images import ImageReadError, as_image_list, image_key, read_image
 
 
 @pytest.fixture
@@ -311,3 +314,134 @@ def test_a_picture_without_pixels_and_premultiplied_grey():
         read_image(Image.new("L", (0, 0)), position=3)
     premultiplied = Image.new("LA", (4, 4), (0, 255)).convert("La")
     assert_array_equal(pixels(premultiplied), 0)
+
+
+# depths, palettes, photometrics
+
+
+def png(path, depth, kind, row, transparent, width=2):
+    """A file of one row, as libraries other than Pillow write it, with one transparent colour."""
+
+    def chunk(name, data):
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
+    head = struct.pack(">IIBBBBB", width, 1, depth, kind, 0, 0, 0)
+    parts = (
+        chunk(b"IHDR", head),
+        chunk(b"tRNS", transparent),
+        chunk(b"IDAT", zlib.compress(b"\0" + row)),
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize(
+    "depth, kind, row, transparent, other",
+    [
+        (1, 0, bytes([0b01000000]), (0,), 255),
+        (2, 0, bytes([0b01100000]), (1,), 170),
+        (4, 0, bytes([0x7A]), (7,), 170),
+        (8, 0, bytes([7, 170]), (7,), 170),
+        (16, 0, struct.pack(">2H", 1000, 170 * 257), (1000,), 170),
+        (8, 2, bytes([128, 16, 48, 170, 170, 170]), (128, 16, 48), 170),
+        (
+            16,
+            2,
+            struct.pack(">6H", 32832, 4128, 12289, *[170 * 257] * 3),
+            (32832, 4128, 12289),
+            170,
+        ),
+    ],
+)
+def test_a_transparent_colour_of_any_depth_is_white(depth, kind, row, transparent, other, tmp_path):
+    png(tmp_path / "a.png", depth, kind, row, struct.pack(f">{len(transparent)}H", *transparent))
+    assert pixels(tmp_path / "a.png")[0].tolist() == [[255] * 3, [other] * 3]
+
+
+def test_a_palette_that_holds_alpha_is_transparent():
+    rgba = np.zeros((4, 4, 4), np.uint8)
+    rgba[:2] = [200, 0, 0, 255]
+    for form in (Image.fromarray(rgba), Image.fromarray(rgba).quantize(4)):
+        assert pixels(form)[[0, 3], 0].tolist() == [[200, 0, 0], [255, 255, 255]]
+
+
+def test_whole_numbers_of_32_bits_are_the_same_in_every_form(tmp_path):
+    array = np.arange(256, dtype=np.int32).reshape(16, 16)
+    Image.fromarray(array).save(tmp_path / "a.tif")
+    for form in (array, Image.fromarray(array), tmp_path / "a.tif"):
+        assert_array_equal(pixels(form)[..., 0], array)
+    deep = Image.fromarray(array * 257)
+    assert_array_equal(pixels(deep)[..., 0], array)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_white_may_be_zero(bits, tmp_path):
+    data = bytes([0, 100, 255, 0]) if bits == 8 else struct.pack("<3H", 0, 25700, 65535)
+    tags = [(256, 3, 3), (257, 3, 1), (258, 3, bits), (259, 3, 1), (262, 3, 0), (273, 4, 8)]
+    tags += [(277, 3, 1), (278, 3, 1), (279, 4, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    head = b"II*\0" + struct.pack("<I", 8 + len(data)) + data
+    (tmp_path / "a.tif").write_bytes(head + struct.pack("<H", len(tags)) + entries + bytes(4))
+    assert pixels(tmp_path / "a.tif")[0, :, 0].tolist() == [255, 155, 0]
+
+
+# where pictures come from
+
+
+def test_files_and_their_bytes_are_read_and_left_as_they_were(rgb, tmp_path):
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    with open(tmp_path / "a.png", "rb") as file:
+        upload = io.BytesIO(content)
+        upload.seek(5)
+        for form in (content, bytearray(content), upload, file):
+            assert_array_equal(pixels(as_image_list([form])[0]), rgb)
+            assert image_key("", form, 0) == image_key("", tmp_path / "a.png", 0)
+        assert upload.tell() == 5 and file.read() == content
+    with open(tmp_path / "a.png") as text, pytest.raises(ImageReadError, match="mode 'rb'|codec"):
+        read_image(text)
+
+
+def test_every_sequence_is_the_list_of_its_items(rgb):
+    class Sequence:
+        """Without an end that says so, as data sets are."""
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return rgb[i:] if isinstance(i, int) else rgb
+
+    class Labelled(Sequence):
+        def __getitem__(self, i):
+            return rgb[i:], i
+
+    expected = [rgb[i:] for i in range(3)]
+    for form in (expected, tuple(expected), deque(expected), Sequence(), Labelled()):
+        for image, other in zip(as_image_list(form), expected, strict=True):
+            assert_array_equal(image, other)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "TIFF"])
+def test_a_closed_picture_is_named(form, rgb, tmp_path):
+    Image.fromarray(rgb).save(tmp_path / "a", form)
+    with Image.open(tmp_path / "a") as picture:
+        pass
+    with pytest.raises(ImageReadError, match=r"X\[5\]: cannot read the image: .*closed"):
+        read_image(picture, 5)
+
+
+def test_only_pictures_of_pixels_in_regular_files_are_opened(tmp_path):
+    (tmp_path / "a.jpg").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
+    )
+    with pytest.raises(ImageReadError, match="cannot identify"):
+        read_image(tmp_path / "a.jpg")
+    with pytest.raises(ImageReadError, match="no regular file"):
+        read_image("/dev/zero" if os.path.exists("/dev/zero") else tmp_path)
+    for text, message in (
+        ("https://x.org/a.png", "download it"),
+        ("data:image/png;base64,xx", "decode"),
+    ):
+        with pytest.raises(ImageReadError, match=message):
+            read_image(text)

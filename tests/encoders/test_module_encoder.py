@@ -1,4 +1,7 @@
+import os
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -275,3 +278,71 @@ def test_extra_state_belongs_to_the_weights():
     mark = ModuleEncoder(module, ["0"], preprocess).fingerprint()
     module[0].state = 2
     assert ModuleEncoder(module, ["0"], preprocess).fingerprint() != mark
+
+
+def test_maps_with_channels_last():
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Conv2d(3, 5, 3)
+            self.last = nn.Identity()
+
+        def forward(self, x):
+            return self.last(self.first(x).permute(0, 2, 3, 1))
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
+    for shape in ((16, 16), (16, 24)):
+
+        def resized(picture, shape=shape):
+            return np.moveaxis(np.asarray(picture.resize(shape), np.float32), -1, 0)
+
+        encoder = ModuleEncoder(Last(), ["first", "last"], resized).fit()
+        features = encoder.transform(images)
+        assert encoder.layer_sizes_ == [5, 5]
+        assert_allclose(features[:, :5], features[:, 5:], rtol=1e-5)
+
+
+FORKS = """
+import os, signal, threading, time
+import numpy as np, torch
+from layup_sklearn import FeatureCache, ImageEncoder, ModuleEncoder
+
+torch.set_num_threads(1)
+images = np.zeros((6, 40, 48, 3), np.uint8)
+
+def preprocess(picture):
+    return np.moveaxis(np.asarray(picture.resize((96, 96)), np.float32), -1, 0) / 255
+
+module = torch.nn.Sequential(torch.nn.Conv2d(3, 32, 3), torch.nn.Conv2d(32, 32, 3)).eval()
+network = ImageEncoder("test_vit", pretrained=False, image_size=32, device="cpu")
+for encoder in (
+    ModuleEncoder(module, ["1"], preprocess),
+    network,
+    network.set_params(memory=FeatureCache()),
+):
+    expected, done = encoder.transform(images[:1]), threading.Event()
+
+    def work():
+        while not done.is_set():
+            encoder.transform(images)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for _ in range(8):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            os._exit(int(not np.array_equal(encoder.transform(images[:1]), expected)))
+        status = os.waitpid(child, 0)[1]
+        if status:
+            os._exit(1)
+    done.set()
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_processes_forked_while_a_thread_embeds_go_on():
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", FORKS]
+    assert subprocess.run(command, check=False, env=environment).returncode == 0
