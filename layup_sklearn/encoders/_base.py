@@ -5,6 +5,7 @@ from collections import deque
 from hashlib import blake2b
 from itertools import chain
 from numbers import Integral
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -69,6 +70,8 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _transform(self, X):
         samples = self.as_samples(X)
         [features] = self.transform_chunks([samples], len(samples))
+        if not hasattr(self, "layer_sizes_"):  # for the names of the columns
+            self.layer_sizes_ = self._layer_sizes(self._network())
         return features
 
     def transform_chunks(self, chunks, n_samples=None):
@@ -213,7 +216,16 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @property
     def _n_features_out(self):
-        return sum(self._layer_sizes(self._network()))
+        return sum(self.layer_sizes_)
+
+    def __dir__(self):
+        """All names. scikit-learn looks at each attribute first."""
+        return object.__dir__(self)
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        """scikit-learn's table of fitted attributes, of those that are there."""
+        looked_at = {name: value for name, value in vars(self).items() if name.endswith("_")}
+        return BaseEstimator._get_fitted_attr_html(SimpleNamespace(**looked_at), doc_link)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

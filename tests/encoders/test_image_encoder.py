@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
@@ -358,3 +359,15 @@ def test_a_name_as_encoder_has_parameters(images):
     assert search.fit(images, np.arange(9) % 3).best_estimator_.encoder.n_layers in (1, 2)
     with pytest.raises(ValueError, match="Invalid parameter 'layers'"):
         LayUPClassifier("test_vit").set_params(encoder__layers=2)
+
+
+def test_looking_loads_nothing(monkeypatch):
+    def load(*args, **options):
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("layup_sklearn.encoders._image_encoder.load_network", load)
+    for encoder in (ImageEncoder(), LayUPClassifier(ImageEncoder())):
+        assert "transform" in dir(encoder) or "predict" in dir(encoder)
+        assert "ImageEncoder" in repr(encoder) and "ImageEncoder" in encoder._repr_html_()
+    with pytest.raises(NotFittedError):
+        ImageEncoder().get_feature_names_out()
