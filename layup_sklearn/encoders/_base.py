@@ -1,5 +1,6 @@
 """Samples through a frozen network in batches, or out of a cache: what encoders share."""
 
+import os
 import warnings
 from collections import deque
 from hashlib import blake2b
@@ -149,8 +150,9 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         cache, width = as_feature_cache(self.memory), features.shape[1]
         all_sizes = self._all_layer_sizes(network)
         space = _digest(self._space(network))  # of every key, and long
-        missing = {}  # key -> rows
+        missing, stamps = {}, {}  # key -> rows; row -> state of its file before it was read
         for part in gen_batches(len(samples), _ROWS):
+            stamps.update((i, _stamp(samples[i])) for i in range(len(samples))[part])
             keys = [self._key(space, samples[i], i) for i in range(len(samples))[part]]
             found = cache.get(keys, sum(all_sizes)) if cache is not None else {}
             for row, key in enumerate(keys, start=part.start):
@@ -160,8 +162,9 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
                     missing.setdefault(key, []).append(row)
         keys = {rows[0]: key for key, rows in missing.items()}
         for positions, values in self._forward(network, [(samples, list(keys))], len(all_sizes)):
-            if cache is not None:
-                cache.put([keys[position] for position in positions], values)
+            if cache is not None:  # but for files that have changed since they were named
+                same = [i for i, p in enumerate(positions) if _stamp(samples[p]) == stamps[p]]
+                cache.put([keys[positions[i]] for i in same], values[same])
             for position, value in zip(positions, values):
                 features[missing[keys[position]]] = value[:width]
         if self._normalises(network):
@@ -297,6 +300,17 @@ def standardise_layers(features, sizes):
         for layer in rows.split(sizes, dim=1):
             layer -= layer.mean(dim=1, keepdim=True)
             layer /= (layer.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+
+
+def _stamp(sample):
+    """What changes with a file; None of what is no path."""
+    if not isinstance(sample, (str, os.PathLike)):
+        return None
+    try:
+        state = os.stat(sample)
+    except (OSError, ValueError):  # a text
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def _as_slice(positions):

@@ -1,17 +1,18 @@
 """Features of samples that went through the network already."""
 
+import math
 import os
 import sqlite3
 import warnings
 import zlib
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import blake2b
 
 import numpy as np
 
 from ._locks import Lock
 
-_FORMAT = 1
+_FORMAT = 2  # 1 had checksums of the features alone
 _KEYS_IN_A_QUERY = 500
 _abandoned = []  # databases of the parent process: closing one could wait for its threads
 
@@ -29,6 +30,8 @@ class FeatureCache:
         Folder, made when it is missing; for several processes and for later runs. None:
         memory of this process, for as long as the cache lives; copies in other processes
         begin empty.
+    max_bytes : int, default=None
+        Size above which the oldest entries leave. None: no bound.
     dtype : {"float32", "float16"}, default="float32"
         Type in which features are kept. "float16" halves the size; it rounds a feature to
         a relative 5e-4, absolutely 3e-8 below 6e-5, and keeps nothing above 65504: such
@@ -47,10 +50,11 @@ class FeatureCache:
     Notes
     -----
     A SQLite database: each batch is one transaction, so a process that is killed leaves
-    whole entries; any number of processes may read and write. Each entry carries a
-    checksum and is computed again where it does not hold. A file that is damaged as a
-    whole is put aside with a warning. A folder that cannot be written to is read, and
-    warned about.
+    whole entries; any number of processes may read and write, where the folder's file system has
+    working locks and those who write are trusted. Each entry carries a checksum over its key and
+    its features and is computed again where it does not hold. A file that is damaged as a
+    whole is put aside with a warning. A folder that cannot be used is warned about once, and
+    features are computed.
 
     Examples
     --------
@@ -66,10 +70,13 @@ class FeatureCache:
     0
     """
 
-    def __init__(self, location=None, *, dtype="float32"):
+    def __init__(self, location=None, *, max_bytes=None, dtype="float32"):
+        if max_bytes is not None and not max_bytes > 0:
+            raise ValueError(f"max_bytes must be positive, got {max_bytes!r}.")
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}.")
         self.location = None if location is None else os.path.abspath(os.fspath(location))
+        self.max_bytes = max_bytes
         self.dtype = dtype
         self._open_in_memory()
 
@@ -97,11 +104,11 @@ class FeatureCache:
                 marks = ",".join("?" * len(part))
                 query = f"SELECT key, entry FROM features WHERE key IN ({marks})"
                 for key, entry in database.execute(query, part):
-                    row = _unpack(entry, self.dtype)
+                    row = _unpack(key, entry, self.dtype)
                     if row is not None and len(row) == n_features:
                         rows[stored[key]] = row
 
-        self._work(read)
+        self._try(read, "read from")
         return rows
 
     def put(self, keys, rows):
@@ -116,33 +123,45 @@ class FeatureCache:
         """
         with np.errstate(over="ignore"):
             rows = rows.astype(self.dtype)
-        entries = [
-            (self._key(key), _pack(row)) for key, row in zip(keys, rows) if np.isfinite(row).all()
-        ]
+        keys = [self._key(key) for key in keys]
+        entries = [(key, _pack(key, row)) for key, row in zip(keys, rows) if np.isfinite(row).all()]
 
         def write(database):
             with database:
                 database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", entries)
+                self._remove_oldest(database)
 
+        self._try(write, "kept in")
+
+    def _remove_oldest(self, database):
+        """Down to nine tenths of what is allowed."""
+        if self.max_bytes is None or (used := _bytes_in_use(database)) <= self.max_bytes:
+            return
+        n = _one(database, "SELECT count(*) FROM features")
+        n_out = math.ceil(n * (1 - 0.9 * self.max_bytes / used))
+        database.execute(
+            "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features ORDER BY rowid LIMIT ?)",
+            (n_out,),
+        )
+
+    def _try(self, function, verb):
+        """Do without the cache where it cannot be used: a full disk, no rights, a lock."""
         try:
-            self._work(write)
-        except sqlite3.OperationalError as error:  # a full disk, a folder that is read-only
-            warnings.warn(
-                f"Features could not be kept in {self.location!r} ({error}); they will be "
-                "computed again.",
-                stacklevel=2,
-            )
+            self._work(function)
+        except (OSError, sqlite3.OperationalError) as error:
+            if not self._warned:
+                warnings.warn(
+                    f"Features could not be {verb} {self.location!r} ({error}); they are computed.",
+                    stacklevel=3,
+                )
+            self._warned = True
 
     def __len__(self):
         return self._work(lambda database: _one(database, "SELECT count(*) FROM features"))
 
     @property
     def nbytes(self):
-        return self._work(
-            lambda database: (
-                _one(database, "PRAGMA page_count") * _one(database, "PRAGMA page_size")
-            )
-        )
+        return self._work(_bytes_in_use)
 
     def clear(self):
         """Remove all entries, of all networks."""
@@ -155,8 +174,9 @@ class FeatureCache:
         self._work(delete)
 
     def __repr__(self):
-        options = "" if self.dtype == "float32" else f", dtype={self.dtype!r}"
-        return f"FeatureCache({self.location!r}{options})"
+        bound = "" if self.max_bytes is None else f", max_bytes={self.max_bytes!r}"
+        kind = "" if self.dtype == "float32" else f", dtype={self.dtype!r}"
+        return f"FeatureCache({self.location!r}{bound}{kind})"
 
     def __sklearn_clone__(self):
         return self
@@ -165,14 +185,14 @@ class FeatureCache:
         return self
 
     def __getstate__(self):
-        return {"location": self.location, "dtype": self.dtype}
+        return {"location": self.location, "max_bytes": self.max_bytes, "dtype": self.dtype}
 
     def __setstate__(self, state):
-        vars(self).update(state)
+        vars(self).update({"max_bytes": None, **state})
         self._open_in_memory()
 
     def _open_in_memory(self):
-        self._process, self._in_memory = os.getpid(), None
+        self._process, self._in_memory, self._warned = os.getpid(), None, False
         if self.location is None:
             self._in_memory, self._lock = _connect(":memory:"), Lock()
 
@@ -195,7 +215,8 @@ class FeatureCache:
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError as error:
-            os.replace(path, path + ".damaged")
+            with suppress(FileNotFoundError):  # another process was first
+                os.replace(path, path + ".damaged")
             warnings.warn(
                 f"The feature cache {path!r} is damaged ({error}): it is put aside as "
                 f"{path + '.damaged'!r}, and the features are computed again.",
@@ -244,15 +265,21 @@ def _one(database, query):
     return database.execute(query).fetchone()[0]
 
 
-def _pack(row):
+def _bytes_in_use(database):
+    pages = _one(database, "PRAGMA page_count") - _one(database, "PRAGMA freelist_count")
+    return pages * _one(database, "PRAGMA page_size")
+
+
+def _pack(key, row):
     data = row.tobytes()
-    return zlib.crc32(data).to_bytes(4, "little") + data
+    return zlib.crc32(key + data).to_bytes(4, "little") + data
 
 
-def _unpack(entry, dtype):
-    """The row, or None where the entry is not what was written."""
+def _unpack(key, entry, dtype):
+    """The row, or None where the entry is not what was written under the key."""
     if not isinstance(entry, bytes) or (len(entry) - 4) % np.dtype(dtype).itemsize:
         return None
-    if zlib.crc32(entry[4:]).to_bytes(4, "little") != entry[:4]:
+    if zlib.crc32(key + entry[4:]).to_bytes(4, "little") != entry[:4]:
         return None
-    return np.frombuffer(entry, dtype, offset=4).astype(np.float32)
+    row = np.frombuffer(entry, dtype, offset=4).astype(np.float32)
+    return row if np.isfinite(row).all() else None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zlib
 from contextlib import closing
 
 import joblib
@@ -234,10 +235,65 @@ def test_a_read_only_cache_is_read(images, tmp_path, monkeypatch):
     assert len(FeatureCache(tmp_path)) == 6
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_error(images, tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_warning(images, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
-        encoder(tmp_path / "file" / "cache").transform(images)
+    cache = FeatureCache(tmp_path / "file" / "cache")
+    with pytest.warns(UserWarning, match="Features could not be read from .*file") as warned:
+        features = encoder(cache).transform(images)
+        encoder(cache).transform(images)
+    assert len(warned) == 1
+    assert_array_equal(features, TINY.transform(images))
+
+
+def test_an_entry_under_another_key_is_not_taken(tmp_path):
+    cache, rows = FeatureCache(tmp_path), np.eye(2, 5, dtype=np.float32)
+    cache.put([b"a", b"b"], rows)
+    with closing(sqlite3.connect(tmp_path / "features.sqlite")) as database, database:
+        (first, a), (second, b) = database.execute("SELECT key, entry FROM features").fetchall()
+        update = "UPDATE features SET entry = ? WHERE key = ?"
+        database.executemany(update, [(b, first), (a, second)])
+    assert cache.get([b"a", b"b"], 5) == {}
+
+
+def test_what_is_not_finite_is_not_given_out(tmp_path):
+    cache = FeatureCache(tmp_path)
+    cache.put([b"a"], np.ones((1, 3), np.float32))
+    with closing(sqlite3.connect(tmp_path / "features.sqlite")) as database, database:
+        [(key, _)] = database.execute("SELECT key, entry FROM features").fetchall()
+        data = np.full(3, np.nan, np.float32).tobytes()
+        entry = zlib.crc32(key + data).to_bytes(4, "little") + data
+        database.execute("UPDATE features SET entry = ?", (entry,))
+    assert cache.get([b"a"], 3) == {}
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_the_oldest_leave_when_there_are_too_many_bytes(in_memory, tmp_path):
+    cache = FeatureCache(None if in_memory else tmp_path, max_bytes=200_000)
+    for start in range(0, 400, 20):
+        keys = [str(i).encode() for i in range(start, start + 20)]
+        cache.put(keys, np.full((20, 500), start, np.float32))
+        assert len(cache.get(keys, 500)) == 20
+        assert cache.nbytes <= 200_000
+    assert cache.get([b"0"], 500) == {} and 20 <= len(cache) < 100
+    assert pickle.loads(pickle.dumps(cache)).max_bytes == 200_000
+    with pytest.raises(ValueError, match="max_bytes must be positive, got 0"):
+        FeatureCache(max_bytes=0)
+
+
+def test_a_file_that_changes_while_it_is_read_leaves_no_entry(images, tmp_path, monkeypatch):
+    path, cache = tmp_path / "a.png", FeatureCache()
+    Image.fromarray(images[0]).save(path)
+
+    def changed(network, *args):
+        Image.fromarray(images[1]).save(path)
+        return batches(network, *args)
+
+    reader = encoder(cache)
+    batches = reader._batches
+    monkeypatch.setattr(reader, "_batches", changed)
+    reader.transform([path])
+    assert len(cache) == 0
+    assert_array_equal(encoder(cache).transform([path]), TINY.transform(images[1:2]))
 
 
 def test_half_precision_has_the_stated_error():
