@@ -5,8 +5,9 @@ The file is in the safetensors format: any reader of it finds
 - ``gram_packed``, the lower triangle of the Gram matrix column by column (LAPACK's packed
   format); ``class_sum`` (n_classes, n_features); ``class_count`` (n_classes,); arrays among the
   parameters and the fitted attributes of an encoder;
-- as metadata ``format`` ("layup_sklearn"), ``format_version``, ``package_version``, and in
-  JSON ``labels`` and ``model`` (parameters and small fitted attributes).
+- as metadata ``format`` ("layup_sklearn"), ``format_version``, ``package_version``, in JSON
+  ``labels`` and ``model`` (parameters and small fitted attributes), and a ``digest`` of all
+  other content.
 
 A change of this layout that old versions cannot read raises FORMAT_VERSION; files of all
 earlier versions stay readable. Format 1 had the triangle as ``gram_lower``, in blocks of columns.
@@ -16,6 +17,7 @@ import json
 import os
 import stat
 from contextlib import contextmanager
+from hashlib import blake2b
 from importlib import import_module
 from tempfile import TemporaryDirectory
 
@@ -61,6 +63,7 @@ def save_model(path, statistics, model):
         class_sum=statistics.class_sum,
         class_count=statistics.class_count,
     )
+    metadata["digest"] = content_digest(metadata, arrays.items())
     with _put_in_place(path) as temporary:
         try:
             save_file(arrays, temporary, metadata)
@@ -100,7 +103,20 @@ def load_model(path):
                 f"{metadata['format_version']}, and this version knows formats up to "
                 f"{FORMAT_VERSION}: upgrade {__package__}."
             )
+        if metadata["format_version"] != "1":
+            arrays = ((name, file.get_tensor(name)) for name in file.keys())
+            if metadata.pop("digest") != content_digest(metadata, arrays):
+                raise ValueError("its content is not what was written: it is damaged.")
         return _read_statistics(file, metadata), from_json(json.loads(metadata["model"]), file)
+
+
+def content_digest(metadata, arrays):
+    """Of all content, in no order."""
+    parts = [f"{name} {text}".encode() for name, text in metadata.items()]
+    for name, array in arrays:
+        head = f"{name} {array.dtype.str} {array.shape}".encode()
+        parts.append(head + blake2b(np.ascontiguousarray(array), digest_size=16).digest())
+    return blake2b(b"\0".join(sorted(parts)), digest_size=16).hexdigest()
 
 
 @contextmanager

@@ -35,19 +35,28 @@ def to_json(value, name, arrays):
         return {"@array": name}
     if type(value) is _encoders().get(type(value).__name__):
         fitted = {k: v for k, v in vars(value).items() if _is_fitted_name(k)}
-        parameters = value.get_params(deep=False)
-        if "memory" in parameters:  # of a cache, its folder
-            memory = parameters["memory"]
-            parameters["memory"] = getattr(memory, "location", memory)
         return {
             "@encoder": type(value).__name__,
-            "parameters": to_json(parameters, f"{name}.parameters", arrays),
+            "parameters": to_json(_portable(value), f"{name}.parameters", arrays),
             "fitted": to_json(fitted, name, arrays),
+            "fingerprint": value.saved_fingerprint() if fitted else None,
         }
     raise ValueError(
         f"{name}={value!r} cannot be saved: numbers, strings, None, arrays and encoders of "
         f"{__package__} can. Use pickle, joblib or skops for this model, or ready features."
     )
+
+
+def _portable(encoder):
+    """Parameters that mean the same elsewhere: whole paths, and no cache."""
+    parameters = encoder.get_params(deep=False)
+    if parameters.get("memory") is not None:
+        parameters["memory"] = None
+    for name in ("checkpoint_path", "model"):
+        path = parameters.get(name)
+        if path is not None and os.path.exists(path):
+            parameters[name] = os.path.abspath(path)
+    return parameters
 
 
 def from_json(value, file):
@@ -63,6 +72,8 @@ def from_json(value, file):
         dtype = np.dtype(dtype)
         if dtype.kind == "S":
             items = [item.encode("latin-1") for item in items]
+        if dtype.kind in "SU" and dtype.itemsize > 4 * max(map(len, items), default=0) + 4:
+            raise ValueError(f"it holds labels of type {dtype.str!r}, longer than any of them.")
         return np.array(items, dtype)
     if "@array" in value:
         return file.get_tensor(value["@array"])
@@ -70,6 +81,7 @@ def from_json(value, file):
         encoder = _encoders()[value["@encoder"]](**from_json(value["parameters"], file))
         fitted = {k: v for k, v in value["fitted"].items() if _is_fitted_name(k)}
         vars(encoder).update(from_json(fitted, file))
+        encoder.expect_fingerprint(value.get("fingerprint"))
         return encoder
     return {key: from_json(item, file) for key, item in value.items()}
 

@@ -29,6 +29,7 @@ from layup_sklearn import (
     LayUPClassifier,
     encoders,
 )
+from layup_sklearn._persistence import content_digest
 
 DATA = Path(__file__).parent / "data"
 X = np.random.default_rng(0).standard_normal((40, 5))
@@ -135,13 +136,13 @@ def test_every_encoder_can_be_saved(name, tmp_path):
     assert type(again.encoder).__name__ == name
 
 
-def test_a_feature_cache_is_saved_as_its_folder(tmp_path):
+def test_a_feature_cache_is_no_part_of_a_model(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     for memory in (FeatureCache(), FeatureCache(tmp_path / "cache")):
         encoder = clone(ENCODER).set_params(memory=memory)
         classifier = LayUPClassifier(encoder, ridge=1.0).fit(images, np.arange(8) % 2)
         again = round_trip(classifier, tmp_path)
-        assert again.encoder_.memory == memory.location
+        assert again.encoder_.memory is None
         assert_array_equal(again.predict(images), classifier.predict(images))
 
 
@@ -309,12 +310,60 @@ def saved(tmp_path):
 
 
 def rewrite(path, metadata=None, **tensors):
-    """The same file with other tensors or metadata."""
+    """The same file with other tensors or metadata, and the digest that they have."""
     from safetensors import safe_open
 
     with safe_open(path, "np") as file:
         old = file.metadata()
-    save_file({**load_file(path), **tensors}, path, {**old, **(metadata or {})})
+    new, tensors = {**old, **(metadata or {})}, {**load_file(path), **tensors}
+    del new["digest"]
+    save_file(tensors, path, {**new, "digest": content_digest(new, tensors.items())})
+
+
+def test_every_flipped_bit_is_refused(saved):
+    whole = saved.read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.choice(8 * len(whole), 400, replace=False):
+        flipped = bytearray(whole)
+        flipped[position // 8] ^= 1 << position % 8
+        saved.write_bytes(flipped)
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="cannot be loaded"):
+            LayUPClassifier.load(saved)
+
+
+def test_labels_shorter_than_their_type_cost_no_memory(saved):
+    rewrite(saved, {"labels": '{"@list": ["a", "b", "c", "d"], "dtype": "<U999999"}'})
+    with pytest.raises(ValueError, match="longer than any of them"):
+        LayUPClassifier.load(saved)
+
+
+def test_other_weights_than_those_of_the_saved_model_are_refused(tmp_path, monkeypatch):
+    timm = pytest.importorskip("timm")
+    import torch
+
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("ours.pth", 0), ("copy.pth", 0), ("others.pth", 1)):
+        torch.manual_seed(seed)
+        torch.save(timm.create_model("test_vit", pretrained=False).state_dict(), name)
+    encoder = ImageEncoder("test_vit", checkpoint_path="ours.pth", image_size=32, n_layers=1)
+    classifier = LayUPClassifier(encoder, ridge=1.0).fit(images, np.arange(8) % 2)
+    labels = classifier.predict(images)
+    classifier.save("model")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # a relative path still names the file
+    assert_array_equal(LayUPClassifier.load("../model").predict(images), labels)
+    unused = LayUPClassifier.load("../model")
+    unused.save("again")
+    for path, again in (("../model", 1), ("again", 2)):
+        model = LayUPClassifier.load(path)
+        model.encoder_.set_params(checkpoint_path="../others.pth")
+        with pytest.raises(
+            ValueError, match="makes other features .* than the network that the saved"
+        ):
+            model.predict(images)
+        model.encoder_.set_params(checkpoint_path="../copy.pth")
+        assert_array_equal(model.predict(images), labels)
 
 
 def test_a_truncated_file_is_refused_at_every_length(saved):

@@ -93,6 +93,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             What `transform` gives.
         """
         network = self._network()
+        self._check_fingerprint()
         sizes = self._layer_sizes(network)
         if self.memory is not None:
             for chunk in chunks:
@@ -130,6 +131,29 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         network = self._network()
         return _digest(f"{self._space(network)} {self._normalises(network)}")
+
+    def saved_fingerprint(self):
+        """The fingerprint for a file; of an encoder out of a file that was not used, that one's."""
+        return self._expected_fingerprint or self.fingerprint()
+
+    def expect_fingerprint(self, fingerprint):
+        """Refuse other weights than those of a saved model, when the network is first there."""
+        if fingerprint is not None:
+            self._expected_fingerprint = fingerprint
+
+    _expected_fingerprint = None
+
+    def _check_fingerprint(self):
+        if self._expected_fingerprint is None:
+            return
+        if (found := self.fingerprint()) != self._expected_fingerprint:
+            raise ValueError(
+                f"{self._name()} makes other features (fingerprint {found}) than the network that "
+                f"the saved model was learned with ({self._expected_fingerprint}): its weights or "
+                "parameters are others. Point encoder_ at the same weights (set_params), or learn "
+                "anew."
+            )
+        self._expected_fingerprint = None  # for good
 
     def _normalises(self, network):
         return bool(self.layer_norm)
