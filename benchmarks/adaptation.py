@@ -80,7 +80,8 @@ def make_encoder(root, method, seed):
     name = "vit_small_patch14_dinov2"
     if method == "frozen":
         return ImageEncoder(name, **options)
-    return AdaptedImageEncoder(name, method=method, epochs=EPOCHS, random_state=seed, **options)
+    frozen = ImageEncoder(name, **options)
+    return AdaptedImageEncoder(frozen, method=method, epochs=EPOCHS, random_state=seed)
 
 
 def run(root, stream, split, seed, method):

@@ -42,7 +42,8 @@ else:
 # its first call; the second call only adds to the sums.
 encoders = {"frozen": ImageEncoder(**network)}
 for method in ("adaptformer", "ssf", "vpt", "lora"):
-    encoders[method] = AdaptedImageEncoder(**network, method=method, epochs=8, random_state=0)
+    frozen = ImageEncoder(**network)
+    encoders[method] = AdaptedImageEncoder(frozen, method=method, epochs=8, random_state=0)
 
 accuracy = {}
 print("method       digits 0-4  digits 5-9")

@@ -78,7 +78,8 @@ def from_json(value, file):
     if "@array" in value:
         return file.get_tensor(value["@array"])
     if "@encoder" in value:
-        encoder = _encoders()[value["@encoder"]](**from_json(value["parameters"], file))
+        kind, parameters = _encoders()[value["@encoder"]], from_json(value["parameters"], file)
+        encoder = kind.of_parameters(parameters)
         fitted = {k: v for k, v in value["fitted"].items() if _is_fitted_name(k)}
         vars(encoder).update(from_json(fitted, file))
         encoder.expect_fingerprint(value.get("fingerprint"))

@@ -23,5 +23,9 @@ def adapted(encoder, method, seed):
     frozen = encoder.get_params(deep=False)
     for name in ("n_layers", "pool", "layer_norm", "memory", "verbose"):
         del frozen[name]
-    options = {**frozen, **settings(), "method": method, "random_state": seed}
-    return LayUPClassifier(AdaptedImageEncoder(**options))
+    options = settings()
+    frozen["precision"] = options.pop("precision")
+    encoder = AdaptedImageEncoder(
+        ImageEncoder(**frozen), method=method, random_state=seed, **options
+    )
+    return LayUPClassifier(encoder)

@@ -120,7 +120,11 @@ def errors(images, paths):
 def adaptation(images):
     for method in ("adaptformer", "ssf", "vpt", "lora"):
         adapted = AdaptedImageEncoder(
-            MODEL, method=method, pretrained=False, epochs=3, validation_fraction=0, random_state=0
+            ImageEncoder(MODEL, pretrained=False),
+            method=method,
+            epochs=3,
+            validation_fraction=0,
+            random_state=0,
         )
         subset = images[:2048]
         y = np.arange(len(subset)) % 5

@@ -19,7 +19,8 @@ from layup_sklearn.encoders._layers import spread_order
 from ..streams import load
 
 STREAMS = [
-    f"{name}_dinov2" for name in ("cub100", "cifar100_small", "mixed5", "pacs", "digits", "emoji", "fashion")
+    f"{name}_dinov2"
+    for name in ("cub100", "cifar100_small", "mixed5", "pacs", "digits", "emoji", "fashion")
 ]
 NUMBERS = (2, 3, 4, 6, 8)
 

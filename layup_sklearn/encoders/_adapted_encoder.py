@@ -2,63 +2,37 @@
 
 import copy
 import os
-import warnings
 from numbers import Integral, Real
-from weakref import WeakKeyDictionary
 
 import joblib
 import numpy as np
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from .._validation import Interval, StrOptions
-from ._base import DEFAULT_LAYERS
+from ._adapted_network import Adapted, difference
+from ._first_task import check_classes_of_images, split_rows
 from ._image_encoder import ImageEncoder, normalised
 from ._images import as_image_list
 from ._torch import device_of, precision_on, random_numbers
 from ._training import Training, TrainingSet
 
-_networks = WeakKeyDictionary()  # adapted networks of the encoders in use, no part of them
 
-
-def split_rows(y, fraction, random_state):
-    """Rows to train on and a stratified part to hold out.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-    fraction : float
-        Of all samples, to be held out.
-    random_state : RandomState
-
-    Returns
-    -------
-    train, held_out : ndarray of int
-        At least one sample of every class is in `train`, so `held_out` may be smaller than
-        asked for, or empty.
-    """
-    order = random_state.permutation(len(y))
-    order = order[np.argsort(y[order], kind="stable")]
-    spare = order[1:][y[order][1:] == y[order][:-1]]  # all but one sample of every class
-    n_held_out = min(int(np.ceil(fraction * len(y))), len(spare))
-    spread = (np.arange(n_held_out) + 0.5) * len(spare) / max(n_held_out, 1)
-    held_out = spare[spread.astype(int)]
-    return np.setdiff1d(order, held_out), np.sort(held_out)
-
-
-class AdaptedImageEncoder(ImageEncoder):
-    """Pooled outputs of the last layers of a network that its first task has adapted.
+class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """An ImageEncoder whose network its first task has adapted.
 
     `fit` trains a few new parameters in a copy of a frozen vision transformer to tell the
     classes of X apart (first-session adaptation); from then on everything is frozen and
-    `transform` is that of :class:`ImageEncoder`. ``LayUPClassifier(AdaptedImageEncoder())``
+    `transform` is that of `encoder` with the adapted network. ``LayUPClassifier(AdaptedImageEncoder())``
     fits it on the first call of ``partial_fit`` alone.
 
     Parameters
     ----------
-    model : str, default="vit_base_patch16_224.augreg_in21k"
-        Name of a timm ``VisionTransformer``, with its full tag.
+    encoder : ImageEncoder, default=None
+        Of a timm ``VisionTransformer``; None is ``ImageEncoder()``. What it says of layers, pooling,
+        device, precision and batches holds for `transform`; its `memory` knows an adapted network
+        from any other; its `verbose` also shows the epochs.
     method : {"adaptformer", "ssf", "vpt", "lora"}, default="adaptformer"
         The new parameters: a small network of width 64 beside every MLP; scale and shift of
         every layer's output; 10 prompt tokens in every block; a matrix of rank 8 on top
@@ -76,10 +50,6 @@ class AdaptedImageEncoder(ImageEncoder):
         For held-out images, first values, order, augmentation and dropout. The same integer
         gives the same features on one machine; on an accelerator up to the rounding
         of its kernels. Fits in several threads take turns.
-    n_layers, pool, layer_norm, preprocessing, image_size, pretrained, checkpoint_path, \
-device, precision, batch_size, memory, verbose : as in ImageEncoder
-        See :class:`ImageEncoder`. `batch_size` is that of `transform`; `memory` knows an
-        adapted network from any other; `verbose` also shows the epochs.
 
     Attributes
     ----------
@@ -104,12 +74,12 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
     f the network's usual output; cross-entropy, AdamW with weight decay 5e-4, batches of
     48, random crops (70 to 100 % of the area), horizontal flips, colours within 10 %. Pictures are
     decoded once, in threads, and held as bytes (200 KB each at 224 pixels); crops, flips and colours
-    are made on the device. With a folder as `memory` and an integer as `random_state`, each epoch
+    are made on the device. With a folder as the encoder's `memory` and an integer as `random_state`, each epoch
     is saved there, and a fit that was interrupted goes on where it was. With
     ``precision="bfloat16"``, the default on CUDA, the network is trained in bfloat16 where that is
     safe (autocast): on a CPU with such instructions twice as fast.
 
-    The network of `model`, which others may share, is never changed. A fit that fails or
+    The network of `encoder`, which others may share, is never changed. A fit that fails or
     is interrupted leaves the encoder as it was.
 
     References
@@ -120,11 +90,10 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
     Examples
     --------
     >>> import numpy as np
-    >>> from layup_sklearn import AdaptedImageEncoder
+    >>> from layup_sklearn import AdaptedImageEncoder, ImageEncoder
     >>> images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
-    >>> encoder = AdaptedImageEncoder(
-    ...     "test_vit", method="lora", pretrained=False, image_size=32, n_layers=2, epochs=1
-    ... )
+    >>> frozen = ImageEncoder("test_vit", pretrained=False, image_size=32, n_layers=2)
+    >>> encoder = AdaptedImageEncoder(frozen, method="lora", epochs=1)
     >>> encoder.fit(images, ["cat", "dog"] * 4).transform(images).shape
     (8, 128)
     >>> sorted(encoder.adapted_state_)[0]
@@ -132,7 +101,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
     """
 
     _parameter_constraints = {
-        **ImageEncoder._parameter_constraints,
+        "encoder": [None, ImageEncoder],
         "method": [StrOptions({"adaptformer", "ssf", "vpt", "lora"})],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -143,7 +112,7 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
 
     def __init__(
         self,
-        model="vit_base_patch16_224.augreg_in21k",
+        encoder=None,
         *,
         method="adaptformer",
         epochs=20,
@@ -151,40 +120,24 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
         validation_fraction=0.1,
         patience=5,
         random_state=None,
-        n_layers=DEFAULT_LAYERS,
-        pool="auto",
-        layer_norm="auto",
-        preprocessing="model",
-        image_size=None,
-        pretrained=True,
-        checkpoint_path=None,
-        device="auto",
-        precision="auto",
-        batch_size=64,
-        memory=None,
-        verbose=0,
     ):
-        super().__init__(
-            model,
-            n_layers=n_layers,
-            pool=pool,
-            layer_norm=layer_norm,
-            preprocessing=preprocessing,
-            image_size=image_size,
-            pretrained=pretrained,
-            checkpoint_path=checkpoint_path,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            memory=memory,
-            verbose=verbose,
-        )
+        self.encoder = encoder
         self.method = method
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.random_state = random_state
+
+    as_samples = staticmethod(as_image_list)
+
+    @classmethod
+    def of_parameters(cls, parameters):
+        """From parameters of a file; those of files of format 1 held all of ImageEncoder's."""
+        own = cls().get_params(deep=False).keys() & parameters.keys()
+        others = {name: value for name, value in parameters.items() if name not in own}
+        encoder = {"encoder": ImageEncoder(**others)} if others else {}
+        return cls(**{name: parameters[name] for name in own}, **encoder)
 
     def fit(self, X, y=None):
         """Adapt the network to a first task.
@@ -211,21 +164,33 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
         ImportError
             Where torch or timm is missing.
         """
-        base = super()._network()
-        layer_sizes = self._layer_sizes(base)
+        self._validate_params()
+        frozen = self._frozen()
+        base = frozen._network()
+        layer_sizes = frozen._layer_sizes(base)
         images = as_image_list(X)
-        labels = _check_labels(y, images)
+        labels = check_classes_of_images(y, images)
         random_state = check_random_state(self.random_state)
         rows = split_rows(labels, self.validation_fraction, random_state)
+        network = copy.deepcopy(base)
+        history = self._train(frozen, network, images, labels, rows, random_state)
+        vars(self).update(
+            layer_sizes_=layer_sizes,
+            method_=self.method,
+            history_=history,
+            adapted_state_=difference(base, network),
+        )
+        return self
 
-        import torch
+    def _train(self, frozen, network, images, labels, rows, random_state):
+        """Adapt the network in place; gives the history."""
+        from ._adapters import ADAPTERS
 
-        from ._adapters import ADAPTERS, merge
-
-        network, preprocessing = copy.deepcopy(base), self._preprocessing(base)
+        base, device = frozen._network(), device_of(network)
+        preprocessing = frozen._preprocessing(base)
         data = TrainingSet.read(images, labels, rows, preprocessing[0])
-        with random_numbers(random_state.randint(np.iinfo(np.int32).max), device_of(base)):
-            history = Training(
+        with random_numbers(random_state.randint(np.iinfo(np.int32).max), device):
+            return Training(
                 network,
                 ADAPTERS[self.method](network),
                 data,
@@ -234,86 +199,83 @@ device, precision, batch_size, memory, verbose : as in ImageEncoder
                 epochs=self.epochs,
                 learning_rate=self.learning_rate,
                 patience=self.patience,
-                precision=precision_on(device_of(base), self.precision),
-                checkpoint=self._checkpoint(base, data),
-                verbose=self.verbose,
+                precision=precision_on(device, frozen.precision),
+                checkpoint=self._checkpoint(frozen, data),
+                verbose=frozen.verbose,
             ).run()
-        old, new = base.state_dict(), merge(network).state_dict()
-        adapted_state = {
-            name: value.float().cpu().numpy().copy()
-            for name, value in new.items()
-            if name not in old or not torch.equal(value, old[name])
-        }
-        vars(self).update(
-            layer_sizes_=layer_sizes,
-            method_=self.method,
-            history_=history,
-            adapted_state_=adapted_state,
-        )
-        return self
 
-    def _checkpoint(self, base, data):
+    def transform(self, X):
+        """Compute features of images with the adapted network.
+
+        Parameters
+        ----------
+        X : list, ndarray, tensor, pandas Series or one-column DataFrame
+            Images, see :meth:`ImageEncoder.transform`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_images, sum of `layer_sizes_`), float32
+            Deepest layer first.
+
+        Raises
+        ------
+        ValueError
+            For an image that cannot be read; names its position, path and cause.
+        NotFittedError
+            Before `fit`.
+        """
+        return self._adapted().transform(X)
+
+    def transform_chunks(self, chunks, n_samples=None):
+        """What :meth:`ImageEncoder.transform_chunks` gives."""
+        return self._adapted().transform_chunks(chunks, n_samples)
+
+    def fingerprint(self):
+        """Name of the space that the features live in, see :meth:`ImageEncoder.fingerprint`."""
+        return self._adapted().fingerprint()
+
+    def saved_fingerprint(self):
+        """What :meth:`ImageEncoder.saved_fingerprint` gives."""
+        return self._adapted().saved_fingerprint()
+
+    def expect_fingerprint(self, fingerprint):
+        """See :meth:`ImageEncoder.expect_fingerprint`."""
+        self._expected_fingerprint = fingerprint
+
+    _expected_fingerprint = None
+
+    def _adapted(self):
+        """An ImageEncoder with the parameters of now and the adapted network."""
+        check_is_fitted(self)
+        frozen = self._frozen()
+        adapted = Adapted(**frozen.get_params(deep=False))
+        adapted.adaptation = self.method_, self.adapted_state_
+        adapted.expect_fingerprint(self._expected_fingerprint)
+        adapted.last = vars(self).setdefault("_last", {})
+        return adapted
+
+    @property
+    def _n_features_out(self):
+        return sum(self.layer_sizes_)
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "_last"}
+
+    def _frozen(self):
+        return ImageEncoder() if self.encoder is None else self.encoder
+
+    def _checkpoint(self, frozen, data):
         """File for a training that would be the same in another run; None where there is none."""
-        folder = getattr(self.memory, "location", self.memory)
+        folder = getattr(frozen.memory, "location", frozen.memory)
         if folder is None or not isinstance(self.random_state, Integral):
             return None
         names = ("method", "epochs", "learning_rate", "patience", "random_state")
-        parts = [self._space(base), *(getattr(self, name) for name in names), joblib.hash(data)]
+        space = frozen._space(frozen._network())
+        parts = [space, *(getattr(self, name) for name in names), joblib.hash(data)]
         return os.path.join(os.fspath(folder), f"adaptation-{joblib.hash(parts)}.pt")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.requires_fit = True
         tags.target_tags.required = True
+        tags.input_tags = ImageEncoder().__sklearn_tags__().input_tags
         return tags
-
-    def _network(self):
-        check_is_fitted(self)
-        base, state = super()._network(), self.adapted_state_
-        *source, network = _networks.get(self, (None, None, None))
-        if source[0] is not base or source[1] is not state:
-            network = _adapted_network(base, self.method_, state)
-            _networks[self] = base, state, network
-        return network
-
-
-def _adapted_network(base, method, state):
-    """Copy of a network with adapted parameters."""
-    import torch
-
-    from ._adapters import ADAPTERS
-
-    network = copy.deepcopy(base)
-    if not state.keys() <= base.state_dict().keys():
-        with random_numbers(0, device_of(base)):
-            ADAPTERS[method](network)
-    try:
-        tensors = {name: torch.tensor(value) for name, value in state.items()}
-        network.load_state_dict({**network.state_dict(), **tensors})
-    except RuntimeError as error:
-        raise ValueError(
-            f"The adapted parameters do not fit the model, which has changed since: call fit "
-            f"again. {error}"
-        ) from error
-    return network.eval().requires_grad_(False)
-
-
-def _check_labels(y, images):
-    """Numbers of the classes 0, 1, ..."""
-    if y is None:
-        raise ValueError(
-            "This AdaptedImageEncoder estimator requires y to be passed, but the target y is "
-            "None: it learns to tell classes apart."
-        )
-    y = column_or_1d(y, warn=True)
-    check_consistent_length(images, y)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The number of unique classes")
-        check_classification_targets(y)
-    classes, labels = np.unique(y, return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(
-            f"y holds 1 class, {classes[0]!r}; adaptation learns to tell classes apart: let the "
-            "first call hold at least two, or use ImageEncoder."
-        )
-    return labels

@@ -132,6 +132,11 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         network = self._network()
         return _digest(f"{self._space(network)} {self._normalises(network)}")
 
+    @classmethod
+    def of_parameters(cls, parameters):
+        """From parameters out of a file."""
+        return cls(**parameters)
+
     def saved_fingerprint(self):
         """The fingerprint for a file; of an encoder out of a file that was not used, that one's."""
         return self._expected_fingerprint or self.fingerprint()
@@ -306,8 +311,9 @@ def with_memory(encoder):
     encoder : object
         The same.
     """
-    if isinstance(encoder, FrozenEncoder) and as_feature_cache(encoder.memory) is None:
-        encoder.set_params(memory=FeatureCache())
+    frozen = getattr(encoder, "encoder", encoder)  # of one that adapts it
+    if isinstance(frozen, FrozenEncoder) and as_feature_cache(frozen.memory) is None:
+        frozen.set_params(memory=FeatureCache())
     return encoder
 
 

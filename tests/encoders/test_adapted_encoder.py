@@ -15,8 +15,8 @@ from sklearn.utils import estimator_checks
 
 from layup_sklearn import AdaptedImageEncoder, FeatureCache, ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _adapted_encoder, _training
-from layup_sklearn.encoders._adapted_encoder import split_rows
 from layup_sklearn.encoders._augmentation import augmented, draw
+from layup_sklearn.encoders._first_task import split_rows
 from layup_sklearn.encoders._image_encoder import normalised
 from layup_sklearn.encoders._timm import import_timm, layer_features, load_network
 
@@ -34,7 +34,7 @@ OPTIONS = {
     "device": "cpu",
 }
 PLAIN = ImageEncoder("test_vit", **OPTIONS)
-TINY = AdaptedImageEncoder("test_vit", epochs=2, random_state=0, **OPTIONS)
+TINY = AdaptedImageEncoder(PLAIN, epochs=2, random_state=0)
 METHODS = list(_adapters.ADAPTERS)
 N = 18
 
@@ -62,10 +62,8 @@ def same_state(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def test_parameters_and_methods_are_those_of_the_others():
-    own = inspect.signature(AdaptedImageEncoder).parameters
-    for name, parameter in inspect.signature(ImageEncoder).parameters.items():
-        assert own[name].default == parameter.default, name
+def test_few_parameters_and_all_methods():
+    assert len(inspect.signature(AdaptedImageEncoder).parameters) <= 8
     [methods] = AdaptedImageEncoder._parameter_constraints["method"]
     assert methods.options == set(METHODS)
 
@@ -79,7 +77,7 @@ def test_the_network_is_trained_in_the_precision(precision, images, labels, monk
         return forward_head(self, features, **options)
 
     monkeypatch.setattr(type(base_network()), "forward_head", recording)
-    encoder = clone(TINY).set_params(precision=precision, epochs=1).fit(images, labels)
+    encoder = clone(TINY).set_params(encoder__precision=precision, epochs=1).fit(images, labels)
     assert set(mixed) == {precision == "bfloat16"}
     assert all(value.dtype == np.float32 for value in encoder.adapted_state_.values())
 
@@ -95,7 +93,7 @@ def test_transform_is_what_the_trained_network_gives(method, images, labels, mon
 
     monkeypatch.setattr(_adapted_encoder, "Training", Recorded)
     encoder = clone(TINY).set_params(method=method).fit(images, labels)
-    preprocess, mean, std = encoder._preprocessing(trained[0])
+    preprocess, mean, std = PLAIN._preprocessing(trained[0])
     batch = torch.stack([preprocess(Image.fromarray(image)) for image in images])
     expected = layer_features(trained[0], normalised(batch, mean, std), 3, "token")
     assert_array_equal(encoder.transform(images), expected)
@@ -138,7 +136,7 @@ def test_the_state_is_what_differs_and_travels(method, images, labels):
 def test_readers_of_other_layers_need_no_new_fit(images, labels):
     encoder = clone(TINY).fit(images, labels)
     three = encoder.transform(images)
-    assert_array_equal(encoder.set_params(n_layers=1).transform(images), three[:, :64])
+    assert_array_equal(encoder.set_params(encoder__n_layers=1).transform(images), three[:, :64])
 
 
 def test_refit_replaces_the_network(images, labels):
@@ -227,7 +225,7 @@ def test_an_interrupted_fit_goes_on_where_it_was(method, images, labels, tmp_pat
             raise KeyboardInterrupt
         return scores(*args)
 
-    encoder.set_params(memory=tmp_path)
+    encoder.set_params(encoder__memory=tmp_path)
     monkeypatch.setattr(_training, "validation_scores", interrupted)
     with pytest.raises(KeyboardInterrupt):
         encoder.fit(images, labels)
@@ -289,15 +287,19 @@ def test_with_nothing_to_hold_out_the_last_epoch_is_taken(fraction, size, images
         ({"epochs": 0}, None, "'epochs' parameter"),
         ({"validation_fraction": 1.0}, None, "'validation_fraction' parameter"),
         ({"learning_rate": 1e30}, [0, 1] * (N // 2), "The loss is nan in epoch .: lower"),
-        ({"model": "test_efficientnet", "pool": "avg"}, [0, 1] * (N // 2), "LoRA fits timm's"),
-        ({"n_layers": 9}, [0, 1] * (N // 2), "'test_vit' has 6 layers"),
+        (
+            {"encoder__model": "test_efficientnet", "encoder__pool": "avg"},
+            [0, 1] * (N // 2),
+            "LoRA fits timm's",
+        ),
+        ({"encoder__n_layers": 9}, [0, 1] * (N // 2), "'test_vit' has 6 layers"),
     ],
 )
 def test_what_cannot_be_learned_is_said_and_changes_nothing(options, y, message, images):
     encoder = clone(TINY).set_params(**{"method": "lora", **options})
     with pytest.raises(ValueError, match=message):
         encoder.fit(images, y)
-    assert vars(encoder) == vars(clone(encoder))
+    assert vars(encoder).keys() == vars(clone(encoder)).keys()
 
 
 def test_bad_images_are_named(images, labels, tmp_path):
@@ -338,7 +340,7 @@ def test_unfitted_and_changed_encoders_say_so(images, labels):
     for twin in (encoder, pickle.loads(pickle.dumps(encoder))):
         assert_array_equal(twin.set_params(method="lora").transform(images), features)
         with pytest.raises(ValueError, match="do not fit the model, which has changed since"):
-            twin.set_params(model="vit_tiny_patch16_224").transform(images)
+            twin.set_params(encoder__model="vit_tiny_patch16_224").transform(images)
 
 
 def augmented_copies(picture, n=60, ratio=1.0, side=32):
@@ -381,14 +383,14 @@ def test_the_cache_knows_an_adapted_network_from_any_other(images, labels):
     cache = FeatureCache()
     plain = clone(PLAIN).set_params(memory=cache).transform(images)
     encoders = [
-        clone(TINY).set_params(memory=cache, random_state=seed).fit(images, labels)
+        clone(TINY).set_params(encoder__memory=cache, random_state=seed).fit(images, labels)
         for seed in (0, 1)
     ]
     features = [encoder.transform(images) for encoder in encoders]
     assert len(cache) == 3 * len(images)
     for encoder, values in zip(encoders, features):
         assert np.abs(values - plain[:, : values.shape[1]]).max() > 1e-3
-        twin = pickle.loads(pickle.dumps(encoder.set_params(memory=None)))
+        twin = pickle.loads(pickle.dumps(encoder.set_params(encoder__memory=None)))
         np.testing.assert_allclose(twin.transform(images), values, rtol=1e-4, atol=1e-5)
     marks = {encoder.fingerprint() for encoder in (PLAIN, *encoders)}
     assert len(marks) == 3
@@ -426,7 +428,7 @@ def test_cross_validation_adapts_in_every_fold(images, labels):
 def test_progress_only_when_verbose(images, labels, capsys):
     encoder = clone(TINY).set_params(epochs=1).fit(images, labels)
     assert capsys.readouterr() == ("", "")
-    encoder.set_params(verbose=1).fit(images, labels)
+    encoder.set_params(encoder__verbose=1).fit(images, labels)
     text = capsys.readouterr().err
     assert "step/s" in text and "validation_accuracy" in text
 
@@ -447,3 +449,18 @@ def test_progress_only_when_verbose(images, labels, capsys):
 )
 def test_scikit_learn_checks_that_need_no_data(check):
     check("AdaptedImageEncoder", clone(TINY))
+
+
+def test_parameters_of_old_files(images, labels):
+    flat = {**PLAIN.get_params(), "method": "lora", "epochs": 3, "random_state": 7}
+    encoder = AdaptedImageEncoder.of_parameters(flat)
+    assert repr(encoder) == repr(
+        AdaptedImageEncoder(PLAIN, method="lora", epochs=3, random_state=7)
+    )
+    assert AdaptedImageEncoder.of_parameters({"epochs": 4}).epochs == 4
+
+
+def test_adapts_the_default_encoder(monkeypatch):
+    with pytest.raises(ValueError, match="'encoder' parameter"):
+        AdaptedImageEncoder("test_vit").fit([], [])
+    assert AdaptedImageEncoder().encoder is None
