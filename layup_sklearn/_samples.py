@@ -133,7 +133,7 @@ def _items(X):
         return X
     if hasattr(X, "iloc") and (X.ndim == 1 or X.shape[1] == 1):
         column = X if X.ndim == 1 else X.iloc[:, 0]
-        return column.tolist() if column.dtype == object else None
+        return column.tolist() if column.dtype.kind == "O" else None
     if hasattr(X, "shape") or hasattr(X, "__array__") or not hasattr(X, "__len__"):
         return None
     return _as_list(X)

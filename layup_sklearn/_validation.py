@@ -87,6 +87,8 @@ def check_folds(cv, X, y, kept):
     splits : list of (train, test)
         Empty where not even two folds can be made.
     """
+    if isinstance(cv, type):
+        raise ValueError(f"cv is the class {cv.__name__}: give an object, {cv.__name__}().")
     if hasattr(cv, "__next__"):
         raise ValueError("cv is an iterator, which serves one call only: give a list.")
     _, y, counts = np.unique(y, return_inverse=True, return_counts=True)

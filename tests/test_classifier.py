@@ -1,7 +1,9 @@
 import copy
 import pickle
 import tracemalloc
+from collections import deque
 from io import BytesIO
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -14,7 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge, RidgeClassifier
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, learning_curve
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, learning_curve
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
@@ -427,6 +429,8 @@ def test_bad_declared_classes_are_named(classes, message):
 
 def test_bad_folds_are_named():
     X, y = make_samples()
+    with pytest.raises(ValueError, match=r"cv is the class KFold: give an object, KFold\(\)"):
+        LayUPClassifier(cv=KFold).fit(X, y)
     with pytest.raises(ValueError, match="iterator"):
         LayUPClassifier(cv=iter([(np.arange(30), np.arange(30, 40))])).fit(X, y)
     with pytest.raises(ValueError, match="without training or without test"):
@@ -635,3 +639,51 @@ def test_the_display_shows_what_is_known_anyway():
     assert "n_features_in_" in classifier._repr_html_() and "coef_" not in classifier._repr_html_()
     classifier.predict(X)
     assert "coef_" in classifier._repr_html_()
+
+
+# what is no 2-D array of numbers
+
+
+@pytest.mark.parametrize("column", [list, tuple, deque, pd.Series, "frame"])
+def test_columns_of_vectors_are_features(column):
+    X, y = make_samples()
+    vectors = list(X.astype(np.float32))
+    if column == "frame":
+        vectors = pd.DataFrame({"embedding": vectors})
+    else:
+        vectors = column(vectors)
+    expected = LayUPClassifier(ridge=1.0).fit(X.astype(np.float32), y)
+    assert_array_equal(LayUPClassifier(ridge=1.0).fit(vectors, y).coef_, expected.coef_)
+
+
+def test_tensors_of_any_float_type_are_features():
+    torch = pytest.importorskip("torch")
+    X, y = make_samples()
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        tensor = torch.tensor(X).to(dtype).requires_grad_()
+        expected = LayUPClassifier(ridge=1.0).fit(tensor.detach().double().numpy(), y)
+        found = LayUPClassifier(ridge=1.0).fit(tensor, torch.tensor(y))
+        assert_allclose(found.coef_, expected.coef_, rtol=1e-5)
+        rows = LayUPClassifier(ridge=1.0).fit(list(tensor), list(y))
+        assert_allclose(rows.coef_, expected.coef_, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((4, 8, 8)),
+        np.zeros((4, 8, 8, 3), np.uint8),
+        ["a.png"] * 4,
+        [Path("a.png")] * 4,
+        pd.Series(["a text"] * 4),
+        "a text",
+        deque([b"x"] * 4),
+    ],
+    ids=lambda X: f"{type(X).__name__}",
+)
+def test_images_and_texts_without_an_encoder_are_named(X):
+    with pytest.raises(ValueError, match="looks like images or texts, and there is no encoder"):
+        LayUPClassifier().fit(X, [0, 1, 0, 1])
+    fitted = LayUPClassifier().fit(*make_samples())
+    with pytest.raises(ValueError, match="looks like images or texts, and there is no encoder"):
+        fitted.predict(X)

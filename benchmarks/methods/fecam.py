@@ -3,7 +3,8 @@
 Goswami et al., "FeCAM: exploiting the heterogeneity of class distributions in exemplar-free
 continual learning", NeurIPS 2023. Covariances shrunk by the means of their diagonal and of
 their other entries (both times 1), then scaled to unit variances. Without Tukey's transformation,
-which asks for features that are not negative; vectors have length 1.
+which asks for features that are not negative; vectors have length 1. Where a class has far fewer
+samples than features (30 of 2,304), its distances say nothing.
 """
 
 import numpy as np

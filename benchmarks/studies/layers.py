@@ -4,8 +4,8 @@
 
 Final accuracy in % of one fit on all classes with the package's defaults (the order of the tasks
 does not matter), pooled and standardised as the encoder does by itself; of networks of twelve
-layers. "spread" is the order of `layup_sklearn.encoders` for `layers="spread"`, "even" every second or
-third layer, which is no prefix of one order.
+layers. "spread" is `layers="spread"` of encoders, "even" every second or third layer, which is no prefix of
+one order.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from ._cache import FeatureCache
 from ._decoding import decoded_batches
 from ._device_pixels import Resizing, device_batches
 from ._images import as_image_list, image_key, read_image
+from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
 from ._timm import (
     has_class_token,
@@ -33,9 +34,13 @@ class ImageEncoder(FrozenEncoder):
     model : str, default="vit_base_patch16_224.augreg_in21k"
         Name of a timm model, with its full tag.
     n_layers : int, default=6
-        Number of last layers: blocks of a transformer, stages of a convolutional or
+        Number of layers: blocks of a transformer, stages of a convolutional or
         hierarchical network. 6 is all of a network that has fewer, as most with stages
         do; any other number that is too large is an error.
+    layers : {"last", "spread"}, default="last"
+        Which ones, where `n_layers` is not all. "last": the deepest, as in the paper. "spread":
+        spread over the depth, the deepest first (of twelve 12, 6, 9, 3, 11, ...); with two to four
+        layers better (benchmarks/results/layers.md).
     pool : {"auto", "token", "avg", "avg+std"}, default="auto"
         "token": class token; of two, as in a distilled DeiT, the first. "avg": mean over
         patches or positions, without class tokens and registers. "avg+std": the mean and
@@ -112,6 +117,7 @@ class ImageEncoder(FrozenEncoder):
     _parameter_constraints = {
         "model": [str],
         "n_layers": [POSITIVE],
+        "layers": [StrOptions(ORDERS)],
         "pool": [StrOptions({"auto", *POOLINGS})],
         "layer_norm": ["boolean", StrOptions({"auto"})],
         "preprocessing": [StrOptions({"model", "paper"})],
@@ -133,6 +139,7 @@ class ImageEncoder(FrozenEncoder):
         model="vit_base_patch16_224.augreg_in21k",
         *,
         n_layers=DEFAULT_LAYERS,
+        layers="last",
         pool="auto",
         layer_norm="auto",
         preprocessing="model",
@@ -147,6 +154,7 @@ class ImageEncoder(FrozenEncoder):
     ):
         self.model = model
         self.n_layers = n_layers
+        self.layers = layers
         self.pool = pool
         self.layer_norm = layer_norm
         self.preprocessing = preprocessing
@@ -196,7 +204,8 @@ class ImageEncoder(FrozenEncoder):
         )
 
     def _all_layer_sizes(self, network):
-        sizes = layer_sizes(network)[::-1]
+        widths = layer_sizes(network)
+        sizes = [widths[layer - 1] for layer in layer_order(self.layers, len(widths))]
         pool = self._pool(network)
         if POOLINGS[pool].of_class_token and not has_class_token(network):
             raise ValueError(f"{self.model!r} has no class token: use pool='avg'.")
@@ -216,7 +225,7 @@ class ImageEncoder(FrozenEncoder):
         weights = (
             f"{network.pretrained_cfg.get('architecture')} {network} {weights_digest(network)}"
         )
-        return f"{weights} {preprocess} {mean} {std} {pool} {self.precision}"
+        return f"{weights} {preprocess} {mean} {std} {pool} {self.precision} {self.layers}"
 
     def _batches(self, network, images, positions):
         preprocess, _, _ = self._preprocessing(network)
@@ -232,7 +241,8 @@ class ImageEncoder(FrozenEncoder):
     def _launch(self, network, pixels, n_layers):
         _, mean, std = self._preprocessing(network)
         pixels = normalised(on_device(pixels, device_of(network)), mean, std)
-        return layer_features(network, pixels, n_layers, self._pool(network), self.precision)
+        layers = layer_order(self.layers, len(layer_sizes(network)))[:n_layers]
+        return layer_features(network, pixels, layers, self._pool(network), self.precision)
 
     def _preprocessing(self, network):
         """A function from pictures to bytes of shape (3, height, width), mean and std."""

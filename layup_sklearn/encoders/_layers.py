@@ -1,23 +1,23 @@
 """Which layers of a network, and in which order."""
 
+ORDERS = {"last", "spread"}
+
+
+def layer_order(name, n_layers):
+    """Numbers of all layers, 1 to n_layers, in the order of the columns.
+
+    Parameters
+    ----------
+    name : {"last", "spread"}
+    n_layers : int
+    """
+    return spread_order(n_layers) if name == "spread" else list(range(n_layers, 0, -1))
+
 
 def spread_order(n_layers):
     """All layers, 1 to n_layers, so that those of every prefix are spread over the depth.
 
-    Parameters
-    ----------
-    n_layers : int
-
-    Returns
-    -------
-    order : list of int
-        The deepest first; then always the middle of the widest gap, the deepest of equal ones.
-
-    Examples
-    --------
-    >>> from layup_sklearn.encoders._layers import spread_order
-    >>> spread_order(12)
-    [12, 6, 9, 3, 11, 8, 5, 2, 10, 7, 4, 1]
+    The deepest first; then always the middle of the widest gap, the deepest of equal ones.
     """
     order, gaps = [n_layers], [(0, n_layers)]
     while len(order) < n_layers:

@@ -7,6 +7,7 @@ import numpy as np
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
+from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
 from ._texts import as_text_list, text_key
 from ._torch import PRECISIONS, find_device, weights_digest
@@ -36,8 +37,12 @@ class TextEncoder(FrozenEncoder):
     model : str or path, default="sentence-transformers/all-MiniLM-L6-v2"
         Name of a model of Hugging Face transformers on the hub, or local folder.
     n_layers : int, default=6
-        Number of last blocks. 6 is all of a network that has fewer; any other number that
+        Number of blocks. 6 is all of a network that has fewer; any other number that
         is too large is an error.
+    layers : {"last", "spread"}, default="last"
+        Which ones, where `n_layers` is not all. "last": the deepest, as in the paper. "spread":
+        spread over the depth, the deepest first (of twelve 12, 6, 9, 3, 11, ...); with two to four
+        layers better (benchmarks/results/layers.md).
     pool : {"avg+std", "avg", "token"}, default="avg+std"
         "avg": mean over the tokens of the text, special ones among them. "avg+std": the mean
         and behind it the standard deviation, twice as many columns. "token": class token.
@@ -100,6 +105,7 @@ class TextEncoder(FrozenEncoder):
     _parameter_constraints = {
         "model": [str, os.PathLike],
         "n_layers": [POSITIVE],
+        "layers": [StrOptions(ORDERS)],
         "pool": [StrOptions(set(POOLINGS))],
         "layer_norm": ["boolean"],
         "max_length": [None, POSITIVE],
@@ -118,6 +124,7 @@ class TextEncoder(FrozenEncoder):
         model="sentence-transformers/all-MiniLM-L6-v2",
         *,
         n_layers=DEFAULT_LAYERS,
+        layers="last",
         pool="avg+std",
         layer_norm=True,
         max_length=None,
@@ -129,6 +136,7 @@ class TextEncoder(FrozenEncoder):
     ):
         self.model = model
         self.n_layers = n_layers
+        self.layers = layers
         self.pool = pool
         self.layer_norm = layer_norm
         self.max_length = max_length
@@ -178,14 +186,15 @@ class TextEncoder(FrozenEncoder):
         return text_layers(tokenizer, network, self._name())
 
     def _all_layer_sizes(self, network):
-        sizes = self._layers(network).sizes[::-1]
+        widths = self._layers(network).sizes
+        sizes = [widths[layer - 1] for layer in layer_order(self.layers, len(widths))]
         return columns_of(sizes, self.pool)
 
     def _space(self, network):
         tokenizer, _ = self._load()
         limit = token_limit(tokenizer, network, self.max_length, self._name())
         parts = [weights_digest(network), config_state(network), tokenizer_state(tokenizer)]
-        return f"{' '.join(parts)} {limit} {self.pool} {self.precision}"
+        return f"{' '.join(parts)} {limit} {self.pool} {self.precision} {self.layers}"
 
     def _batches(self, network, texts, positions):
         tokenizer, _ = self._load()
@@ -200,7 +209,8 @@ class TextEncoder(FrozenEncoder):
 
     def _launch(self, network, ids, n_layers):
         pad = pad_token(self._load()[0])
-        return text_features(network, ids, pad, n_layers, self.pool, self.precision)
+        layers = layer_order(self.layers, len(self._layers(network).sizes))[:n_layers]
+        return text_features(network, ids, pad, layers, self.pool, self.precision)
 
 
 def _of_equal_length(ids):

@@ -98,7 +98,7 @@ def _new_network(model, pretrained, checkpoint, image_size, device):
             network = timm.create_model(model, pretrained=True, num_classes=0)
         except (OSError, RuntimeError) as error:
             raise OSError(
-                f"The weights of {model!r} could not be loaded ({error}); give a file of "
+                f"The weights of {model!r} could not be loaded ({first_line(error)}); give a file of "
                 "them as checkpoint_path."
             ) from error
     else:
@@ -204,14 +204,15 @@ def layers_are_tokens(network):
     return "return_prefix_tokens" in inspect.signature(network.forward_intermediates).parameters
 
 
-def layer_features(network, images, n_layers, pool, precision="float32"):
-    """Pooled outputs of the last layers of a network, side by side.
+def layer_features(network, images, layers, pool, precision="float32"):
+    """Pooled outputs of layers of a network, side by side.
 
     Parameters
     ----------
     network : torch.nn.Module
     images : tensor of shape (n_images, 3, height, width)
-    n_layers : int
+    layers : list of int
+        Their numbers, from 1 on, in the order of the columns.
     pool : str
         Of `POOLINGS`: a class token is the first of the prefix tokens, positions are patches
         or pixels, without prefix tokens.
@@ -221,7 +222,6 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     Returns
     -------
     features : tensor of shape (n_images, sum of the layers' widths), float32
-        Deepest layer first.
     """
     import torch
 
@@ -229,8 +229,13 @@ def layer_features(network, images, n_layers, pool, precision="float32"):
     tokens = {"return_prefix_tokens": of_class_token, "output_fmt": "NLC"}
     options = tokens if layers_are_tokens(network) else {}
     with inference(images.device, precision):
-        layers = network.forward_intermediates(
-            images, indices=n_layers, norm=False, intermediates_only=True, **options
+        found = network.forward_intermediates(
+            images,
+            indices=sorted(layer - 1 for layer in layers),
+            norm=False,
+            intermediates_only=True,
+            **options,
         )
-        states = [layer[1] if of_class_token else layer for layer in reversed(layers)]
+        states = dict(zip(sorted(layers), found))
+        states = [states[layer][1] if of_class_token else states[layer] for layer in layers]
         return torch.cat([pooled(each, pool) for each in states], dim=1)

@@ -51,7 +51,7 @@ def import_transformers():
     except ModuleNotFoundError as error:
         raise ImportError(
             f"TextEncoder needs torch and transformers, and {error.name!r} is missing: install "
-            "them with pip install 'layup_sklearn[text]'."
+            "them (pip install torch transformers)."
         ) from error
     with suppress(ModuleNotFoundError):  # texts can do without
         import_past_torchvision("torchvision")
@@ -311,8 +311,8 @@ def hidden_states(network, ids, pad, precision):
     return output.hidden_states, mask
 
 
-def text_features(network, ids, pad, n_layers, pool, precision="float32"):
-    """Pooled hidden states of the last blocks of a network, side by side.
+def text_features(network, ids, pad, layers, pool, precision="float32"):
+    """Pooled hidden states of blocks of a network, side by side.
 
     Parameters
     ----------
@@ -321,7 +321,8 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
         Tokens of each text.
     pad : int
         Token that fills up shorter texts; no state of it is used.
-    n_layers : int
+    layers : list of int
+        Numbers of the blocks, from 1 on, in the order of the columns.
     pool : str
         Of `POOLINGS`; the class token is the first, positions are the tokens of the text.
     precision : {"auto", "float32", "tf32", "bfloat16"}
@@ -330,10 +331,9 @@ def text_features(network, ids, pad, n_layers, pool, precision="float32"):
     Returns
     -------
     features : tensor of shape (n_texts, sum of the blocks' widths), float32
-        Deepest block first, for "avg+std" twice as wide. Zeros for a text without tokens.
+        For "avg+std" twice as wide. Zeros for a text without tokens.
     """
     import torch
 
     states, mask = hidden_states(network, ids, pad, precision)
-    deepest_first = states[: -n_layers - 1 : -1]
-    return torch.cat([pooled(state, pool, mask) for state in deepest_first], dim=1)
+    return torch.cat([pooled(states[layer], pool, mask) for layer in layers], dim=1)

@@ -38,7 +38,7 @@ def build(name="test_vit", depth=None):
 
 
 def features(network, images):
-    return layer_features(network, images, len(network.blocks), "token")
+    return layer_features(network, images, list(range(len(network.blocks), 0, -1)), "token")
 
 
 @pytest.fixture

@@ -357,8 +357,8 @@ def test_a_name_as_encoder_has_parameters(images):
     grid = {"encoder__n_layers": [1, 2], "encoder__pretrained": [False]}
     search = GridSearchCV(LayUPClassifier("test_vit", ridge=1.0), grid, cv=3)
     assert search.fit(images, np.arange(9) % 3).best_estimator_.encoder.n_layers in (1, 2)
-    with pytest.raises(ValueError, match="Invalid parameter 'layers'"):
-        LayUPClassifier("test_vit").set_params(encoder__layers=2)
+    with pytest.raises(ValueError, match="Invalid parameter 'colour'"):
+        LayUPClassifier("test_vit").set_params(encoder__colour=2)
 
 
 def test_looking_loads_nothing(monkeypatch):
@@ -371,3 +371,14 @@ def test_looking_loads_nothing(monkeypatch):
         assert "ImageEncoder" in repr(encoder) and "ImageEncoder" in encoder._repr_html_()
     with pytest.raises(NotFittedError):
         ImageEncoder().get_feature_names_out()
+
+
+def test_layers_spread_over_the_depth(images, tmp_path):
+    last = clone(TINY).transform(images)  # of six
+    for memory in (None, tmp_path):
+        spread = clone(TINY).set_params(layers="spread", memory=memory)
+        for n_layers, places in ((1, [0]), (3, [0, 3, 1]), (6, [0, 3, 1, 4, 2, 5])):
+            features = spread.set_params(n_layers=n_layers).transform(images)
+            expected = np.hstack([np.hsplit(last, 6)[place] for place in places])
+            assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
+    assert spread.fingerprint() != clone(TINY).fingerprint()
