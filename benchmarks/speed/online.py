@@ -7,7 +7,8 @@ each learner in turn, in random order; "accuracy" is the share of right predicti
 
 RLS             recursive least squares: one triangle of (G + ridge I)^-1 and the coefficients,
                 updated by dsymv, dger and dsyr, with nothing around them.
-ours            the same model, with the same fixed ridge and with the ridge chosen anew.
+ours            the same model (rule='ridge'), with the same fixed ridge and with the ridge chosen
+                anew; then the Gaussian rule, with a fixed ridge and as it comes.
 fresh solution  the sums by dsyr, then a Cholesky factorisation and a solve each time.
 SGD, PA         scikit-learn's SGDClassifier, and with passive-aggressive steps (from version 1.8).
 river           softmax and one-vs-rest logistic regression in river's adapter to scikit-learn,
@@ -40,7 +41,7 @@ from .stream import BareUpdate
 
 N_CLASSES, N_START, N_WARM, N_POOL, N_LABELS = 50, 2000, 10, 1000, 100
 RIDGE = 1000.0
-FIXED, AUTO = f"ours, ridge={RIDGE}", "ours, ridge='auto'"
+FIXED, AUTO = f"ours, rule='ridge', ridge={RIDGE}", "ours, rule='ridge', ridge='auto'"
 
 
 def make_stream(n_features, n_samples):
@@ -104,8 +105,10 @@ def ridge_learners(X, y):
     start = X[:N_START], y[:N_START]
     return {
         "RLS": (RecursiveLeastSquares(*start), X, 1),
-        FIXED: (LayUPClassifier(ridge=RIDGE).partial_fit(*start), X, 1),
-        AUTO: (LayUPClassifier().partial_fit(*start), X, 1),
+        FIXED: (LayUPClassifier(rule="ridge", ridge=RIDGE).partial_fit(*start), X, 1),
+        AUTO: (LayUPClassifier(rule="ridge").partial_fit(*start), X, 1),
+        f"ours, ridge={RIDGE}": (LayUPClassifier(ridge=RIDGE).partial_fit(*start), X, 1),
+        "ours, as it comes": (LayUPClassifier().partial_fit(*start), X, 1),
         "fresh solution": (FreshSolution(*start), X, 20),
     }
 
