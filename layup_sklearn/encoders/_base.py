@@ -1,9 +1,7 @@
 """Samples through a frozen network in batches, or out of a cache: what encoders share."""
 
-import os
-import warnings
 from collections import deque
-from hashlib import blake2b
+from contextlib import nullcontext
 from itertools import chain
 from numbers import Integral
 from types import SimpleNamespace
@@ -15,11 +13,12 @@ from sklearn.utils import gen_batches
 from .._sample_error import SampleError
 from .._validation import Interval
 from ._cache import FeatureCache, as_feature_cache
+from ._digests import file_stamp, text_digest
+from ._passes import ROWS, Passes, standardise_layers
 from ._torch import device_of, run_ahead, to_host, torch_view
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 DEFAULT_LAYERS = 6
-_ROWS = 1024  # of features that are worked on at a time
 
 
 class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -130,7 +129,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             Hexadecimal digest of the weights and all parameters that change features.
         """
         network = self._network()
-        return _digest(f"{self._space(network)} {self._normalises(network)}")
+        return text_digest(f"{self._space(network)} {self._normalises(network)}")
 
     @classmethod
     def of_parameters(cls, parameters):
@@ -178,10 +177,10 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         features = np.empty((len(samples), sum(sizes)), np.float32)
         cache, width = as_feature_cache(self.memory), features.shape[1]
         all_sizes = self._all_layer_sizes(network)
-        space = _digest(self._space(network))  # of every key, and long
+        space = text_digest(self._space(network))  # of every key, and long
         missing, stamps = {}, {}  # key -> rows; row -> state of its file before it was read
-        for part in gen_batches(len(samples), _ROWS):
-            stamps.update((i, _stamp(samples[i])) for i in range(len(samples))[part])
+        for part in gen_batches(len(samples), ROWS):
+            stamps.update((i, file_stamp(samples[i])) for i in range(len(samples))[part])
             keys = [self._key(space, samples[i], i) for i in range(len(samples))[part]]
             found = cache.get(keys, sum(all_sizes)) if cache is not None else {}
             for row, key in enumerate(keys, start=part.start):
@@ -192,7 +191,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         keys = {rows[0]: key for key, rows in missing.items()}
         for positions, values in self._forward(network, [(samples, list(keys))], len(all_sizes)):
             if cache is not None:  # but for files that have changed since they were named
-                same = [i for i, p in enumerate(positions) if _stamp(samples[p]) == stamps[p]]
+                same = [i for i, p in enumerate(positions) if file_stamp(samples[p]) == stamps[p]]
                 cache.put([keys[positions[i]] for i in same], values[same])
             for position, value in zip(positions, values):
                 features[missing[keys[position]]] = value[:width]
@@ -210,21 +209,28 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         n_samples : int, default=None
             For the progress bar.
         """
-        from tqdm.auto import tqdm
-
         batches = chain.from_iterable(self._batches(network, *part) for part in parts)
         results = self._launched(network, batches, n_layers, normalised)
         if device_of(network).type == "cuda":  # works on while the caller holds up this thread
             results = run_ahead(results, 4)
-        with tqdm(total=n_samples, unit=self._unit, disable=not self.verbose) as progress:
+        with self._progress(n_samples) as progress:
             for positions, features in results:
-                progress.update(len(features))
+                if progress is not None:
+                    progress.update(len(features))
                 yield positions, features
+
+    def _progress(self, n_samples):
+        """A bar; nothing at all where none is wanted, for tqdm has a lock that forks inherit."""
+        if not self.verbose:
+            return nullcontext()
+        from tqdm.auto import tqdm
+
+        return tqdm(total=n_samples, unit=self._unit)
 
     def _launched(self, network, batches, n_layers, normalised):
         """Yield (positions, features), two batches later on CUDA."""
         on_cuda = device_of(network).type == "cuda"
-        under_way, failed, passes = deque(), None, _Passes(self.batch_size, self._unit)
+        under_way, failed, passes = deque(), None, Passes(self.batch_size, self._unit)
 
         def launch(inputs):
             features = self._launch(network, inputs, n_layers)
@@ -267,37 +273,6 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return tags
 
 
-class _Passes:
-    """Batches through a network in one pass each; in several from when memory has run out."""
-
-    def __init__(self, size, unit):
-        self.size, self.unit, self.warned = size, unit, False
-
-    def of(self, inputs, launch):
-        """Yield (rows, features)."""
-        start = 0
-        while start < len(inputs):
-            rows = slice(start, start + self.size)
-            try:
-                features = launch(inputs[rows])
-            except RuntimeError as error:
-                if self.size == 1 or not _is_out_of_memory(error):
-                    raise
-                self._halve()
-                continue
-            start += self.size
-            yield rows, features
-
-    def _halve(self):
-        if not self.warned:
-            warnings.warn(
-                f"Memory ran out with {self.size} {self.unit}s in one pass of the network: going "
-                "on with half of them, or fewer; lower batch_size.",
-                stacklevel=3,
-            )
-        self.warned, self.size = True, self.size // 2
-
-
 def with_memory(encoder):
     """An encoder of this package keeps features from here on, in memory if nowhere else.
 
@@ -317,44 +292,8 @@ def with_memory(encoder):
     return encoder
 
 
-def standardise_layers(features, sizes):
-    """Bring every layer of every row to mean 0 and variance 1, in place.
-
-    Parameters
-    ----------
-    features : tensor of shape (n_samples, sum of sizes), float
-    sizes : list of int
-        Widths of the layers.
-    """
-    for rows in features.split(_ROWS):
-        for layer in rows.split(sizes, dim=1):
-            layer -= layer.mean(dim=1, keepdim=True)
-            layer /= (layer.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
-
-
-def _stamp(sample):
-    """What changes with a file; None of what is no path."""
-    if not isinstance(sample, (str, os.PathLike)):
-        return None
-    try:
-        state = os.stat(sample)
-    except (OSError, ValueError):  # a text
-        return None
-    return state.st_mtime_ns, state.st_size, state.st_ino
-
-
 def _as_slice(positions):
     """A range as a slice, which arrays take at once; other positions as they are."""
     if isinstance(positions, range):
         return slice(positions.start, positions.stop)
     return positions
-
-
-def _digest(text):
-    return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _is_out_of_memory(error):
-    """Of CUDA, MPS or the CPU."""
-    text = str(error)
-    return "out of memory" in text or "can't allocate memory" in text

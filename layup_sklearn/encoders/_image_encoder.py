@@ -9,6 +9,7 @@ from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._decoding import decoded_batches
 from ._device_pixels import Resizing, device_batches
+from ._digests import weights_digest
 from ._images import as_image_list, image_key, read_image
 from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
@@ -20,7 +21,7 @@ from ._timm import (
     layers_are_tokens,
     load_network,
 )
-from ._torch import PRECISIONS, constant, device_of, find_device, on_device, weights_digest
+from ._torch import PRECISIONS, constant, device_of, find_device, on_device
 
 
 class ImageEncoder(FrozenEncoder):

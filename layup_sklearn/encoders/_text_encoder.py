@@ -7,22 +7,20 @@ import numpy as np
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
+from ._digests import weights_digest
 from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
 from ._texts import as_text_list, text_key
-from ._torch import PRECISIONS, find_device, weights_digest
-from ._transformers import (
+from ._tokens import (
     begins_with_class_token,
     config_state,
-    import_transformers,
-    load_text_network,
     pad_token,
-    text_features,
-    text_layers,
     token_ids,
     token_limit,
     tokenizer_state,
 )
+from ._torch import PRECISIONS, find_device
+from ._transformers import import_transformers, load_text_network, text_features, text_layers
 
 
 class TextEncoder(FrozenEncoder):

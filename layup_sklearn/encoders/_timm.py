@@ -5,10 +5,10 @@ import inspect
 import os
 from functools import lru_cache
 
+from ._digests import files_of
 from ._pooling import POOLINGS, pooled
 from ._torch import (
     device_of,
-    files_of,
     first_line,
     float32_by_default,
     import_past_torchvision,

@@ -1,21 +1,30 @@
 """What all encoders ask of torch: devices, precision, random numbers, digests of weights."""
 
-import os
-import pickle
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from hashlib import blake2b
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
+from functools import lru_cache
 from importlib import import_module
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ._locks import Lock
 
 _torchvision_library = None  # its operators live as long as it is referenced
-_digests = WeakKeyDictionary()  # network -> digest of its weights
 _randomness = Lock()  # torch's random numbers are those of all threads
 
 
@@ -193,6 +202,118 @@ def constant(values, device):
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+@lru_cache(maxsize=16)
+def constant(values, device):
+    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
 def on_device(inputs, device):
     """A batch of inputs, an array or a tensor that may be there already, on a device."""
     import torch
@@ -251,43 +372,6 @@ def random_numbers(seed, device="cpu"):
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-def weights_digest(network):
-    """What :func:`digest_weights` gives, computed once for a network that stays as it is."""
-    if network not in _digests:
-        _digests[network] = digest_weights(network)
-    return _digests[network]
-
-
-def digest_weights(network):
-    """Hexadecimal digest of names, shapes and values of a network's weights.
-
-    About 0.3 s for 86 million parameters.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-
-    Returns
-    -------
-    digest : str
-    """
-    import torch
-
-    digest = blake2b(digest_size=16)
-    for name, value in network.state_dict().items():
-        if not isinstance(value, torch.Tensor):  # extra state
-            digest.update(name.encode() + pickle.dumps(value))
-            continue
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def files_of(folder):
-    """Names and times of the files in a folder: what is loaded from it anew when it changes."""
-    return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in os.scandir(folder)))
 
 
 def first_line(error):

@@ -450,7 +450,7 @@ def test_missing_transformers_is_one_clear_error():
     last = result.stderr.strip().splitlines()[-1]
     assert last == (
         "ImportError: TextEncoder needs torch and transformers, and 'transformers' is missing: "
-        "install them with pip install 'layup_sklearn[text]'."
+        "install them (pip install torch transformers)."
     )
 
 
