@@ -133,7 +133,18 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @classmethod
     def of_parameters(cls, parameters):
-        """From parameters of a file; those of files of format 1 held all of ImageEncoder's."""
+        """From parameters of a file; those of files of format 1 held all of ImageEncoder's.
+
+        Parameters
+        ----------
+        parameters : dict
+            By name.
+
+        Returns
+        -------
+        encoder : AdaptedImageEncoder
+            Not fitted.
+        """
         own = cls().get_params(deep=False).keys() & parameters.keys()
         others = {name: value for name, value in parameters.items() if name not in own}
         encoder = {"encoder": ImageEncoder(**others)} if others else {}
@@ -227,19 +238,50 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self._adapted().transform(X)
 
     def transform_chunks(self, chunks, n_samples=None):
-        """What :meth:`ImageEncoder.transform_chunks` gives."""
+        """Features of one part of the images after the other.
+
+        Parameters
+        ----------
+        chunks : iterable
+            Each what `transform` takes.
+        n_samples : int, default=None
+            In all of them, for the progress bar.
+
+        Returns
+        -------
+        features : iterator of ndarray
+            See :meth:`ImageEncoder.transform_chunks`.
+        """
         return self._adapted().transform_chunks(chunks, n_samples)
 
     def fingerprint(self):
-        """Name of the space that the features live in, see :meth:`ImageEncoder.fingerprint`."""
+        """Name of the space that the features live in.
+
+        Returns
+        -------
+        fingerprint : str
+            See :meth:`ImageEncoder.fingerprint`.
+        """
         return self._adapted().fingerprint()
 
     def saved_fingerprint(self):
-        """What :meth:`ImageEncoder.saved_fingerprint` gives."""
+        """The fingerprint for a file.
+
+        Returns
+        -------
+        fingerprint : str
+            Of an encoder out of a file that was not used, that one's.
+        """
         return self._adapted().saved_fingerprint()
 
     def expect_fingerprint(self, fingerprint):
-        """See :meth:`ImageEncoder.expect_fingerprint`."""
+        """Refuse other weights than those of a saved model, when the network is first there.
+
+        Parameters
+        ----------
+        fingerprint : str or None
+            None: take any.
+        """
         self._expected_fingerprint = fingerprint
 
     _expected_fingerprint = None

@@ -8,6 +8,7 @@ from benchmarks.datasets import Dataset
 from benchmarks.streams import Stream
 from benchmarks.studies import readout
 from benchmarks.studies._rules import CANDIDATES, Sums
+from benchmarks.studies.gaussian_ridge import accuracies, model_ridge
 from benchmarks.studies.readout import CASES, PEERS, draw, of_labels, of_ours, of_probabilities
 from layup_sklearn import LayUPClassifier
 
@@ -83,3 +84,14 @@ def test_from_the_command_line_to_the_tables(few_random_features, tmp_path, monk
     for name in (*CANDIDATES, *PEERS, *readout.OURS, "standardised"):
         assert f"| {name} |" in text
     assert "nan" not in text
+
+
+def test_the_ridge_of_the_models_evidence_is_near_the_noise():
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.arange(4000) % 4)
+    X = 3 * np.eye(4, 30)[y] + rng.standard_normal((4000, 30))
+    ridges = 10.0 ** np.arange(-3, 6, 0.5)
+    statistics = LayUPClassifier().fit(X, y).statistics_
+    # d + 2 prior samples of variance 1: a ridge of about 32.
+    assert 10 <= model_ridge(statistics, ridges) <= 100
+    assert (accuracies(X[::2], y[::2], X[1::2], y[1::2]) > 90).all()
