@@ -42,8 +42,9 @@ class CarriedFactor:
         asked for: of the one ridge that is in use.
     evidence_ : Evidence
         Of all rows.
-    probed : ndarray of shape (n_rows, n_probes)
-        What the rows take from the trace of the inverse: M^-1 V' L^-1 P' for the probes P.
+    known_probed : ndarray of shape (n_rows, n_probes) or None
+        What the rows take from the trace of the inverse: M^-1 V' L^-1 P' for the probes P. It is
+        carried from the first time that the trace was asked for.
 
     Notes
     -----
@@ -67,7 +68,7 @@ class CarriedFactor:
     directions: np.ndarray | None
     known_coef: np.ndarray | None
     evidence_: Evidence
-    probed: np.ndarray
+    known_probed: np.ndarray | None
 
     @classmethod
     def start(cls, factor, squared_norm):
@@ -81,8 +82,7 @@ class CarriedFactor:
         """
         nothing = np.empty((0, len(squared_norm))), np.empty((0, 0))
         norm = squared_norm + factor.ridge
-        probed = np.empty((0, N_PROBES))
-        return cls(factor, norm, *nothing, factor.forward, None, factor.evidence(), probed)
+        return cls(factor, norm, *nothing, factor.forward, None, factor.evidence(), None)
 
     def with_classes(self, classes, new_classes):
         """The same over more classes.
@@ -150,16 +150,26 @@ class CarriedFactor:
             _bordered(self.lower, along, M),
             *moved,
             self._evidence_over(h, M, codes, sample_weight),
-            np.concatenate([self.probed, self._probed_by(v, along, M)]),
+            self._probed_over(v, along, M),
         )
 
-    def _probed_by(self, v, along, M):
-        left = v @ self.factor.whitened_probes - along.T @ self.probed
-        return dtrtrs(M, left, lower=1)[0]
+    def _probed_over(self, v, along, M):
+        if self.known_probed is None and "_probed" not in vars(self):
+            return None
+        left = v @ self.factor.whitened_probes - along.T @ self._probed
+        return np.concatenate([self._probed, dtrtrs(M, left, lower=1)[0]])
+
+    @once
+    def _probed(self):
+        if self.known_probed is not None:
+            return self.known_probed
+        if not len(self.lower):
+            return np.empty((0, N_PROBES))
+        return dtrtrs(self.lower, self.whitened @ self.factor.whitened_probes, lower=1)[0]
 
     def inverse_trace(self, n_features=None):
         """tr A^-1, see `RidgeFactor.inverse_trace`."""
-        return self.factor.inverse_trace() - float((self.probed**2).sum() / N_PROBES)
+        return self.factor.inverse_trace() - float((self._probed**2).sum() / N_PROBES)
 
     def _beside(self, v, squared_norm):
         """V'v in the basis of I + V'V, the block M of its factor, and u; or TooHeavy."""

@@ -54,8 +54,9 @@ def choose_by_evidence(sums, n_features, ridges=None, factor_of=RidgeFactor, abo
         Candidates; None searches all ridges.
     factor_of : callable, default=RidgeFactor
         ``factor_of(sums, ridge, n_features)`` gives a factor of the leading columns.
-    above : float, default=100
-        How far above the scale of the features to search.
+    above : float or None, default=100
+        How far above the scale of the features to search. None: up to the geometric mean of that
+        scale and the squared norm of a centred row.
 
     Returns
     -------
@@ -126,12 +127,19 @@ def _search(tried, above):
     """Climb from the scale of every group of columns."""
     sums, d = tried.sums, tried.n_features[-1]
     ranges = [
-        [grid_step(ridge) for ridge in (small / _BELOW, median, median * above)]
-        for small, median in scales_of(sums.squared_norm[:d], sums.total[:d], sums.n_samples)
+        [
+            grid_step(ridge)
+            for ridge in (
+                small / _BELOW,
+                median,
+                np.sqrt(median * total) if above is None else median * above,
+            )
+        ]
+        for small, median, total in scales_of(sums.squared_norm[:d], sums.total[:d], sums.n_samples)
     ]
     for each in ranges:
         _climb(tried, *each)
-    if edge := _edge(tried, ranges[0][0], ranges[-1][-1] if above > 1 else np.inf):
+    if edge := _edge(tried, ranges[0][0], ranges[-1][-1] if above is not None else np.inf):
         warnings.warn(edge.format(tried.best.ridge), stacklevel=2)
 
 
@@ -166,10 +174,10 @@ def grid_ridge(step):
 
 
 def scales_of(squares, total, n_samples):
-    """Ridges that small and median columns ask for, in every group of columns, ascending.
+    """Ridges that small, median and all columns ask for, in every group of columns, ascending.
 
-    Variance times number of columns, with the 10 % and 50 % quantile of the variances. Those
-    that are rounding of a column's squares do not count; of one sample, which has none, its
+    Variance times number of columns, with the 10 % and 50 % quantile of the variances, and with
+    their mean. Those that are rounding of a column's squares do not count; of one sample, which has none, its
     squares do.
     """
     scatter = squares - total**2 / n_samples
@@ -179,7 +187,7 @@ def scales_of(squares, total, n_samples):
     ends = np.flatnonzero(values[1:] > _GAP * values[:-1]) + 1
     for group in np.split(values, ends):
         size = len(group)
-        yield size * group[[size // 10, size // 2]]
+        yield *(size * group[[size // 10, size // 2]]), group.sum()
 
 
 def _edge(tried, lowest, highest):

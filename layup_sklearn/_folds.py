@@ -73,7 +73,7 @@ def _candidates(statistics, X, sample_weight):
     total = statistics.total + sample_weight @ X
     scales = scales_of(squares, total, statistics.n_samples + sample_weight.sum())
     around = (
-        range(grid_step(median / _BELOW), grid_step(median * _ABOVE) + 1) for _, median in scales
+        range(grid_step(median / _BELOW), grid_step(median * _ABOVE) + 1) for _, median, _ in scales
     )
     return [grid_ridge(step) for step in sorted(set(chain(*around)), reverse=True)]
 

@@ -176,10 +176,10 @@ def _solve(model, settings, columns):
 def _choice(model, settings, columns):
     """A RidgeChoice, and whether it was made on folds.
 
-    The Gaussian rule has a ridge no larger than the scale of the features: its evidence is that
+    The Gaussian rule has a ridge not far above the scale of the features: its evidence is that
     of ridge regression, which asks for more where samples are few, and loses by it.
     """
-    above = 1.0 if settings.rule == "gaussian" else ABOVE
+    above = None if settings.rule == "gaussian" else ABOVE
     if settings.ridge != "auto":
         return choose_by_evidence(model, columns, (settings.ridge,), Model.factor), False
     choice = model.choice if settings.by_folds else None

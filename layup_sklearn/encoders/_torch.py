@@ -4,20 +4,6 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
-from functools import lru_cache
 from importlib import import_module
 
 import numpy as np
@@ -192,118 +178,6 @@ def run_ahead(iterable, n):
             yield item
     finally:
         thread.shutdown(cancel_futures=True)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=16)
-def constant(values, device):
-    """Numbers as a float32 tensor on a device, made once: a copy would wait for the device."""
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 @lru_cache(maxsize=16)
