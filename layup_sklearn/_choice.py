@@ -177,7 +177,8 @@ def scales_of(squares, total, n_samples):
     """Ridges that small, median and all columns ask for, in every group of columns, ascending.
 
     Variance times number of columns, with the 10 % and 50 % quantile of the variances, and with
-    their mean. Those that are rounding of a column's squares do not count; of one sample, which has none, its
+    their mean. Those that are rounding of a column's squares do not count; of one sample, which
+    has none, its
     squares do.
     """
     scatter = squares - total**2 / n_samples

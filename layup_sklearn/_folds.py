@@ -92,7 +92,7 @@ def _accuracy_on_fold(statistics, X, y, weight, split, n_features, ridges, rule,
                 raise
             continue
         for row, d in enumerate(n_features):
-            found = linear_rule(rule, factor, fold.class_sum, fold.gram, d)
+            found = linear_rule(rule, factor, factor.evidence(d), fold.class_sum, fold.gram, d)
             if rule == "gaussian":
                 found = with_shares(found, priors, fold.classes, fold.class_count)
             scores = found.scores(held_out[:, :d], fold.class_count > 0)

@@ -102,7 +102,7 @@ def _between_over_within(*of):
     at, by, slope = 0.0, change(0.0), -1.0
     for _ in range(_STEPS - 1):
         to = at - by / slope
-        to, to_by = to, change(to)
+        to_by = change(to)
         if to != at:
             # The estimate grows with phi, but less.
             slope = np.clip((to_by - by) / (to - at), -1.0, -0.2)

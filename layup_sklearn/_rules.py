@@ -7,13 +7,15 @@ from ._readout import LinearRule
 from ._symmetric import read_only
 
 
-def linear_rule(name, factor, class_sum, gram, n_features):
+def linear_rule(name, factor, evidence, class_sum, gram, n_features):
     """Scores of the classes, without their shares.
 
     Parameters
     ----------
     name : {"gaussian", "ridge"}
     factor : RidgeFactor or CarriedFactor
+    evidence : Evidence
+        Of the factor and these columns.
     class_sum : ndarray of shape (n_classes, d)
         Of the sums that the factor is of.
     gram : ndarray of shape (d, d)
@@ -29,7 +31,6 @@ def linear_rule(name, factor, class_sum, gram, n_features):
     coef = factor.coef(n_features)
     rule = LinearRule(coef, np.zeros(len(coef)))
     if name == "gaussian":
-        evidence = factor.evidence(n_features)
         seen = evidence.class_count > 0
         found = gaussian_rule(
             coef[seen],

@@ -162,6 +162,7 @@ def _solve(model, settings, columns):
         rule=linear_rule(
             settings.rule,
             factor,
+            evidence,
             model.class_sum,
             model.statistics.gram,
             choice.n_features,
