@@ -9,7 +9,6 @@ import numpy as np
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._base import standardise_layers
-from layup_sklearn.encoders._timm import has_class_token
 from layup_sklearn.encoders._torch import torch_view
 from layup_sklearn.evaluation import class_incremental_tasks, domain_incremental_tasks
 
@@ -132,7 +131,7 @@ def load(name, root):
     default = type(encoder)()
     if isinstance(encoder, ImageEncoder):
         network = encoder._network()
-        if has_class_token(network):
+        if network.has_class_token:
             layers["token"] = embed("token")
         auto = {"pool": default._pool(network), "layer_norm": default._normalises(network)}
     else:

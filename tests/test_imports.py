@@ -56,7 +56,7 @@ ALLOWED = {
     "_parallel": {"_classifier", "_solution", "_sample_error"},
     "_displays": {"encoders"},
     "evaluation": {"_displays", "_labels", "_validation", "encoders"},
-    "encoders": {"_sample_error", "_samples", "_validation"},
+    "encoders": {"_once", "_sample_error", "_samples", "_validation"},
 }
 FRAMEWORKS = {"timm", "torch", "torchvision", "transformers"}
 

@@ -1,22 +1,17 @@
 """First-session adaptation: a few new parameters learn the first task, then all is frozen."""
 
 import copy
-import os
 from numbers import Integral, Real
 
-import joblib
-import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._validation import Interval, StrOptions
 from ._adapted_network import Adapted, difference
-from ._first_task import check_classes_of_images, split_rows
-from ._image_encoder import ImageEncoder, normalised
+from ._first_task import adapt, check_classes_of_images, split_rows
+from ._image_encoder import ImageEncoder
 from ._images import as_image_list
-from ._torch import device_of, precision_on, random_numbers
-from ._training import Training, TrainingSet
 
 
 class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -73,11 +68,9 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     The recipe is that of LayUP ([1]_): a temporary head gives logits 30 cos(f(x), w_c), with
     f the network's usual output; cross-entropy, AdamW with weight decay 5e-4, batches of
     48, random crops (70 to 100 % of the area), horizontal flips, colours within 10 %. Pictures are
-    decoded once, in threads, and held as bytes (200 KB each at 224 pixels); crops, flips and colours
-    are made on the device. With a folder as the encoder's `memory` and an integer as `random_state`, each epoch
-    is saved there, and a fit that was interrupted goes on where it was. With
-    ``precision="bfloat16"``, the default on CUDA, the network is trained in bfloat16 where that is
-    safe (autocast): on a CPU with such instructions twice as fast.
+    decoded once and held as bytes (200 KB each at 224 pixels). With a folder as the encoder's
+    `memory` and an integer as `random_state`, a fit that was interrupted goes on after its last
+    epoch. With ``precision="bfloat16"``, as on CUDA by default, training runs under autocast.
 
     The network of `encoder`, which others may share, is never changed. A fit that fails or
     is interrupted leaves the encoder as it was.
@@ -130,6 +123,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.random_state = random_state
 
     as_samples = staticmethod(as_image_list)
+    _expected_fingerprint = None
 
     @classmethod
     def of_parameters(cls, parameters):
@@ -176,44 +170,22 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             Where torch or timm is missing.
         """
         self._validate_params()
-        frozen = self._frozen()
+        frozen = self.encoder or ImageEncoder()
         base = frozen._network()
         layer_sizes = frozen._layer_sizes(base)
         images = as_image_list(X)
         labels = check_classes_of_images(y, images)
         random_state = check_random_state(self.random_state)
         rows = split_rows(labels, self.validation_fraction, random_state)
-        network = copy.deepcopy(base)
-        history = self._train(frozen, network, images, labels, rows, random_state)
+        module = copy.deepcopy(base.module)
+        history = adapt(self, frozen, module, images, labels, rows, random_state)
         vars(self).update(
             layer_sizes_=layer_sizes,
             method_=self.method,
             history_=history,
-            adapted_state_=difference(base, network),
+            adapted_state_=difference(base.module, module),
         )
         return self
-
-    def _train(self, frozen, network, images, labels, rows, random_state):
-        """Adapt the network in place; gives the history."""
-        from ._adapters import ADAPTERS
-
-        base, device = frozen._network(), device_of(network)
-        preprocessing = frozen._preprocessing(base)
-        data = TrainingSet.read(images, labels, rows, preprocessing[0])
-        with random_numbers(random_state.randint(np.iinfo(np.int32).max), device):
-            return Training(
-                network,
-                ADAPTERS[self.method](network),
-                data,
-                preprocessing,
-                normalised,
-                epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                patience=self.patience,
-                precision=precision_on(device, frozen.precision),
-                checkpoint=self._checkpoint(frozen, data),
-                verbose=frozen.verbose,
-            ).run()
 
     def transform(self, X):
         """Compute features of images with the adapted network.
@@ -265,12 +237,12 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self._adapted().fingerprint()
 
     def saved_fingerprint(self):
-        """The fingerprint for a file.
+        """The fingerprint for a file; of an encoder out of a file that was not used, that one's.
 
         Returns
         -------
         fingerprint : str
-            Of an encoder out of a file that was not used, that one's.
+            Hexadecimal digest.
         """
         return self._adapted().saved_fingerprint()
 
@@ -284,12 +256,10 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         self._expected_fingerprint = fingerprint
 
-    _expected_fingerprint = None
-
     def _adapted(self):
         """An ImageEncoder with the parameters of now and the adapted network."""
         check_is_fitted(self)
-        frozen = self._frozen()
+        frozen = self.encoder or ImageEncoder()
         adapted = Adapted(**frozen.get_params(deep=False))
         adapted.adaptation = self.method_, self.adapted_state_
         adapted.expect_fingerprint(self._expected_fingerprint)
@@ -302,19 +272,6 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def __getstate__(self):
         return {name: value for name, value in super().__getstate__().items() if name != "_last"}
-
-    def _frozen(self):
-        return ImageEncoder() if self.encoder is None else self.encoder
-
-    def _checkpoint(self, frozen, data):
-        """File for a training that would be the same in another run; None where there is none."""
-        folder = getattr(frozen.memory, "location", frozen.memory)
-        if folder is None or not isinstance(self.random_state, Integral):
-            return None
-        names = ("method", "epochs", "learning_rate", "patience", "random_state")
-        space = frozen._space(frozen._network())
-        parts = [space, *(getattr(self, name) for name in names), joblib.hash(data)]
-        return os.path.join(os.fspath(folder), f"adaptation-{joblib.hash(parts)}.pt")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,8 +1,7 @@
 """AdaptFormer, SSF, VPT-deep and LoRA: a few new parameters in a frozen vision transformer.
 
-Every function changes a timm ``VisionTransformer`` in place, freezes all that was there and
-returns the new parameters by name. The names of the old ones stay; those of SSF and LoRA
-come back with `merge`.
+Every function changes a timm ``VisionTransformer`` in place, freezes all that was there and returns
+the new parameters by name. Names of old ones stay; those of SSF and LoRA come back with `merge`.
 """
 
 import math
@@ -251,8 +250,7 @@ def merge(network):
     Returns
     -------
     network : torch.nn.Module
-        The same; its outputs are unchanged, and after SSF or LoRA the names in its state
-        dict are those of the network without them.
+        The same, with the outputs of before; after SSF or LoRA with the names of before, too.
     """
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):

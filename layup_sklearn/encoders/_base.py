@@ -1,6 +1,5 @@
 """Samples through a frozen network in batches, or out of a cache: what encoders share."""
 
-from collections import deque
 from contextlib import nullcontext
 from itertools import chain
 from numbers import Integral
@@ -10,12 +9,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import gen_batches
 
-from .._sample_error import SampleError
 from .._validation import Interval
 from ._cache import FeatureCache, as_feature_cache
-from ._digests import file_stamp, text_digest
+from ._digests import text_digest
 from ._passes import ROWS, Passes, standardise_layers
-from ._torch import device_of, run_ahead, to_host, torch_view
+from ._torch import torch_view
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 DEFAULT_LAYERS = 6
@@ -29,11 +27,12 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     - ``_unit``: what a sample is called.
     - ``as_samples(X)``: the samples as a list; checks X.
-    - ``_network()``: the network, in evaluation mode; checks the parameters.
+    - ``_network()``: a LoadedNetwork; checks the parameters.
     - ``_name()``: the network's, for errors.
     - ``_all_layer_sizes(network)``: widths of all layers, deepest first.
     - ``_space(network)``: text that names what features depend on, `layer_norm` apart.
     - ``_key(space, sample, position)``: of a sample in the cache, from a digest of the space.
+    - ``_stamp(sample)``: what changes with the file that it is read from, or None.
     - ``_batches(network, samples, positions)``: an iterable of (positions, inputs).
     - ``_launch(network, inputs, n_layers)``: a tensor of features, deepest layer first.
     """
@@ -180,7 +179,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         space = text_digest(self._space(network))  # of every key, and long
         missing, stamps = {}, {}  # key -> rows; row -> state of its file before it was read
         for part in gen_batches(len(samples), ROWS):
-            stamps.update((i, file_stamp(samples[i])) for i in range(len(samples))[part])
+            stamps.update((i, self._stamp(samples[i])) for i in range(len(samples))[part])
             keys = [self._key(space, samples[i], i) for i in range(len(samples))[part]]
             found = cache.get(keys, sum(all_sizes)) if cache is not None else {}
             for row, key in enumerate(keys, start=part.start):
@@ -191,7 +190,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         keys = {rows[0]: key for key, rows in missing.items()}
         for positions, values in self._forward(network, [(samples, list(keys))], len(all_sizes)):
             if cache is not None:  # but for files that have changed since they were named
-                same = [i for i, p in enumerate(positions) if file_stamp(samples[p]) == stamps[p]]
+                same = [i for i, p in enumerate(positions) if self._stamp(samples[p]) == stamps[p]]
                 cache.put([keys[positions[i]] for i in same], values[same])
             for position, value in zip(positions, values):
                 features[missing[keys[position]]] = value[:width]
@@ -210,9 +209,15 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             For the progress bar.
         """
         batches = chain.from_iterable(self._batches(network, *part) for part in parts)
-        results = self._launched(network, batches, n_layers, normalised)
-        if device_of(network).type == "cuda":  # works on while the caller holds up this thread
-            results = run_ahead(results, 4)
+        passes = Passes(self.batch_size, self._unit)
+
+        def launch(inputs):
+            features = self._launch(network, inputs, n_layers)
+            if normalised:
+                standardise_layers(features, normalised)
+            return features
+
+        results = passes.launched(batches, launch, network.device)
         with self._progress(n_samples) as progress:
             for positions, features in results:
                 if progress is not None:
@@ -226,31 +231,6 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         from tqdm.auto import tqdm
 
         return tqdm(total=n_samples, unit=self._unit)
-
-    def _launched(self, network, batches, n_layers, normalised):
-        """Yield (positions, features), two batches later on CUDA."""
-        on_cuda = device_of(network).type == "cuda"
-        under_way, failed, passes = deque(), None, Passes(self.batch_size, self._unit)
-
-        def launch(inputs):
-            features = self._launch(network, inputs, n_layers)
-            if normalised:
-                standardise_layers(features, normalised)
-            return features
-
-        try:
-            for positions, inputs in run_ahead(batches, 2) if on_cuda else batches:
-                for rows, features in passes.of(inputs, launch):
-                    under_way.append((positions[rows], to_host(features)))
-                    if len(under_way) > 2 * on_cuda:
-                        rows, arrived = under_way.popleft()
-                        yield rows, arrived()
-        except SampleError as error:  # of a sample behind those that are under way
-            failed = error
-        for rows, arrived in under_way:
-            yield rows, arrived()
-        if failed is not None:
-            raise failed
 
     @property
     def _n_features_out(self):

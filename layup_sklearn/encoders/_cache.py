@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from ._database import bytes_in_use, connect, count, open_database
 from ._locks import Lock
 
 _FORMAT = 2  # 1 had checksums of the features alone
@@ -135,9 +136,9 @@ class FeatureCache:
 
     def _remove_oldest(self, database):
         """Down to nine tenths of what is allowed."""
-        if self.max_bytes is None or (used := _bytes_in_use(database)) <= self.max_bytes:
+        if self.max_bytes is None or (used := bytes_in_use(database)) <= self.max_bytes:
             return
-        n = _one(database, "SELECT count(*) FROM features")
+        n = count(database)
         n_out = math.ceil(n * (1 - 0.9 * self.max_bytes / used))
         database.execute(
             "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features ORDER BY rowid LIMIT ?)",
@@ -157,11 +158,11 @@ class FeatureCache:
             self._warned = True
 
     def __len__(self):
-        return self._work(lambda database: _one(database, "SELECT count(*) FROM features"))
+        return self._work(lambda database: count(database))
 
     @property
     def nbytes(self):
-        return self._work(_bytes_in_use)
+        return self._work(bytes_in_use)
 
     def clear(self):
         """Remove all entries, of all networks."""
@@ -194,7 +195,7 @@ class FeatureCache:
     def _open_in_memory(self):
         self._process, self._in_memory, self._warned = os.getpid(), None, False
         if self.location is None:
-            self._in_memory, self._lock = _connect(":memory:"), Lock()
+            self._in_memory, self._lock = connect(":memory:"), Lock()
 
     def _key(self, key):
         return blake2b(f"{_FORMAT} {self.dtype} ".encode() + key, digest_size=16).digest()
@@ -210,7 +211,7 @@ class FeatureCache:
         os.makedirs(self.location, exist_ok=True)
         path = os.path.join(self.location, "features.sqlite")
         try:
-            with closing(_open(path)) as database:
+            with closing(open_database(path)) as database:
                 return function(database)
         except sqlite3.OperationalError:
             raise
@@ -222,7 +223,7 @@ class FeatureCache:
                 f"{path + '.damaged'!r}, and the features are computed again.",
                 stacklevel=3,
             )
-        with closing(_open(path)) as database:
+        with closing(open_database(path)) as database:
             return function(database)
 
 
@@ -241,33 +242,6 @@ def as_feature_cache(memory):
         return memory
     location = getattr(memory, "location", memory)  # of a joblib.Memory
     return None if location is None else FeatureCache(location)
-
-
-def _connect(path):
-    database = sqlite3.connect(path, timeout=60, check_same_thread=False)
-    with database:
-        database.execute(
-            "CREATE TABLE IF NOT EXISTS features (key BLOB PRIMARY KEY, entry BLOB NOT NULL)"
-        )
-    return database
-
-
-def _open(path):
-    try:
-        database = _connect(path)
-        database.execute("SELECT key, entry FROM features LIMIT 1").fetchall()
-    except sqlite3.OperationalError as error:
-        raise OSError(f"The feature cache {path!r} cannot be opened: {error}.") from error
-    return database
-
-
-def _one(database, query):
-    return database.execute(query).fetchone()[0]
-
-
-def _bytes_in_use(database):
-    pages = _one(database, "PRAGMA page_count") - _one(database, "PRAGMA freelist_count")
-    return pages * _one(database, "PRAGMA page_size")
 
 
 def _pack(key, row):

@@ -2,6 +2,7 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import joblib
 import numpy as np
@@ -9,6 +10,16 @@ import numpy as np
 from ._images import ImageReadError
 
 _MOST_THREADS = 16
+
+
+@contextmanager
+def decoding_threads():
+    """Threads that decode pictures; what has not begun when the context ends is dropped."""
+    threads = ThreadPoolExecutor(min(joblib.cpu_count(), _MOST_THREADS))
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def decoded_batches(images, positions, decode, batch_size, *, device):
@@ -39,9 +50,8 @@ def decoded_batches(images, positions, decode, batch_size, *, device):
     ImageReadError
         Of the first image of a batch that cannot be decoded, or becomes another shape.
     """
-    threads = ThreadPoolExecutor(min(joblib.cpu_count(), _MOST_THREADS))
     under_way, n_ahead = deque(), 0 if device.type == "cpu" else 1
-    try:
+    with decoding_threads() as threads:
         for start in range(0, len(positions), batch_size):
             batch = positions[start : start + batch_size]
             under_way.append((batch, [threads.submit(decode, images[i], i) for i in batch]))
@@ -49,8 +59,6 @@ def decoded_batches(images, positions, decode, batch_size, *, device):
                 yield _collect(*under_way.popleft())
         while under_way:
             yield _collect(*under_way.popleft())
-    finally:
-        threads.shutdown(cancel_futures=True)
 
 
 def _collect(positions, futures):

@@ -1,20 +1,15 @@
 """Pictures decoded in threads, then resized and cropped on the network's device in batches."""
 
-import io
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 
-import joblib
 import numpy as np
-from PIL import Image
 
+from ._decoding import decoding_threads
 from ._images import is_picture_of_bytes, read_image
+from ._jpegs import is_plain_jpeg, jpeg_decoder
 from ._torch import inference
-
-_MOST_THREADS = 16
-_ORIENTATION = 0x0112  # EXIF's tag
 
 
 class Resizing:
@@ -130,10 +125,9 @@ def device_batches(images, positions, resizing, batch_size, device):
     ImageReadError
         Of the first image of a batch that cannot be read.
     """
-    decode = _jpeg_decoder(device)
+    decode = jpeg_decoder(device)
     stream = _side_stream(device)
-    n_threads = min(joblib.cpu_count(), _MOST_THREADS)
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(n_threads) as threads:
+    with decoding_threads() as threads, ThreadPoolExecutor(1) as reader:
 
         def read(batch):
             return [_read(images[i], i, decode is not None, threads) for i in batch]
@@ -149,7 +143,6 @@ def device_batches(images, positions, resizing, batch_size, device):
                 yield _on_device(*ahead.popleft(), images, resizing, device, decode, stream)
         finally:
             reader.shutdown(cancel_futures=True)
-            threads.shutdown(cancel_futures=True)
 
 
 def _read(image, position, jpegs, threads):
@@ -166,44 +159,6 @@ def _read(image, position, jpegs, threads):
         if is_plain_jpeg(content):
             return content
     return threads.submit(lambda: np.asarray(read_image(image, position)))
-
-
-def is_plain_jpeg(content):
-    """Whether a file is a JPEG whose pixels need nothing but decoding.
-
-    That is: whole, 8 bits, grey or YCbCr, upright, of a size that Pillow would read.
-
-    Parameters
-    ----------
-    content : bytes
-    """
-    if content[:2] != b"\xff\xd8" or content[-2:] != b"\xff\xd9":
-        return False
-    place = 2
-    while place + 4 < len(content) and content[place] == 0xFF:
-        marker, length = content[place + 1], int.from_bytes(content[place + 2 : place + 4], "big")
-        body = content[place + 4 : place + 2 + length]
-        if marker == 0xE1 and body.startswith(b"Exif") and not _is_upright(body):
-            return False
-        if marker == 0xEE and body.startswith(b"Adobe") and body[11:12] != b"\x01":
-            return False
-        if marker in (0xC0, 0xC1, 0xC2):
-            height, width = (int.from_bytes(body[i : i + 2], "big") for i in (1, 3))
-            return body[0] == 8 and body[5] in (1, 3) and _is_of_usual_size(height, width)
-        place += 2 + length
-    return False
-
-
-def _is_upright(exif):
-    tags = Image.Exif()
-    tags.load(exif)
-    return tags.get(_ORIENTATION, 1) == 1
-
-
-def _is_of_usual_size(height, width):
-    limit = Image.MAX_IMAGE_PIXELS
-    small, large = sorted((height, width))
-    return 0 < large <= 100 * small and (limit is None or height * width <= limit)
 
 
 def _on_device(positions, future, images, resizing, device, decode, stream):
@@ -249,26 +204,6 @@ def _uploaded(pictures, device):
     buffer = torch.empty((len(pictures), *pictures[0].shape), dtype=torch.uint8, pin_memory=pinned)
     np.stack(pictures, out=buffer.numpy())
     return buffer.to(device, non_blocking=True).permute(0, 3, 1, 2)
-
-
-@lru_cache(maxsize=None)
-def _jpeg_decoder(device):
-    """A function from contents of JPEG files to tensors on the device; None where there is none."""
-    import torch
-
-    try:
-        from torchvision.io import ImageReadMode, decode_jpeg
-
-        def decode(contents):
-            contents = [torch.frombuffer(bytearray(c), dtype=torch.uint8) for c in contents]
-            return decode_jpeg(contents, mode=ImageReadMode.RGB, device=device)
-
-        picture = io.BytesIO()
-        Image.new("RGB", (16, 16)).save(picture, "JPEG")
-        decode([picture.getvalue()])
-        return decode
-    except (AttributeError, ImportError, RuntimeError, TypeError):  # not built into torchvision
-        return None
 
 
 def _side_stream(device):

@@ -1,11 +1,19 @@
-"""The first task, from which a network is adapted: its labels, and what is held out of it."""
+"""The first task: its labels, what is held out of it, and what a network learns from it."""
 
+import os
 import warnings
+from numbers import Integral
 
+import joblib
 import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
+
+from ._image_encoder import normalised
+from ._torch import device_of, precision_on, random_numbers
+from ._training import Training
+from ._training_set import TrainingSet
 
 
 def split_rows(y, fraction, random_state):
@@ -52,3 +60,55 @@ def check_classes_of_images(y, images):
             "first call hold at least two, or use ImageEncoder."
         )
     return labels
+
+
+def adapt(encoder, frozen, module, images, labels, rows, random_state):
+    """Adapt a module to the first task, in place.
+
+    Parameters
+    ----------
+    encoder : AdaptedImageEncoder
+        Its parameters are the recipe.
+    frozen : ImageEncoder
+    module : torch.nn.Module
+        Copy of the network of `frozen`.
+    images : list
+    labels : ndarray of int of shape (n_images,)
+    rows : tuple of ndarray (train, held_out)
+    random_state : RandomState
+
+    Returns
+    -------
+    history : list of dict
+        Of every epoch.
+    """
+    from ._adapters import ADAPTERS
+
+    device = device_of(module)
+    preprocessing = frozen._preprocessing(frozen._network())
+    data = TrainingSet.read(images, labels, rows, preprocessing[0])
+    with random_numbers(random_state.randint(np.iinfo(np.int32).max), device):
+        return Training(
+            module,
+            ADAPTERS[encoder.method](module),
+            data,
+            preprocessing,
+            normalised,
+            epochs=encoder.epochs,
+            learning_rate=encoder.learning_rate,
+            patience=encoder.patience,
+            precision=precision_on(device, frozen.precision),
+            checkpoint=_checkpoint(encoder, frozen, data),
+            verbose=frozen.verbose,
+        ).run()
+
+
+def _checkpoint(encoder, frozen, data):
+    """File for a training that would be the same in another run; None where there is none."""
+    folder = getattr(frozen.memory, "location", frozen.memory)
+    if folder is None or not isinstance(encoder.random_state, Integral):
+        return None
+    names = ("method", "epochs", "learning_rate", "patience", "random_state")
+    space = frozen._space(frozen._network())
+    parts = [space, *(getattr(encoder, name) for name in names), joblib.hash(data)]
+    return os.path.join(os.fspath(folder), f"adaptation-{joblib.hash(parts)}.pt")

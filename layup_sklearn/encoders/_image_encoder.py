@@ -9,19 +9,12 @@ from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._decoding import decoded_batches
 from ._device_pixels import Resizing, device_batches
-from ._digests import weights_digest
-from ._images import as_image_list, image_key, read_image
+from ._digests import architecture
+from ._images import as_image_list, image_key, image_stamp, read_image
 from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
-from ._timm import (
-    has_class_token,
-    import_timm,
-    layer_features,
-    layer_sizes,
-    layers_are_tokens,
-    load_network,
-)
-from ._torch import PRECISIONS, constant, device_of, find_device, on_device
+from ._timm import import_timm, layer_features, load_network
+from ._torch import PRECISIONS, constant, find_device, on_device
 
 
 class ImageEncoder(FrozenEncoder):
@@ -134,6 +127,7 @@ class ImageEncoder(FrozenEncoder):
     _unit = "image"
     as_samples = staticmethod(as_image_list)
     _key = staticmethod(image_key)
+    _stamp = staticmethod(image_stamp)
 
     def __init__(
         self,
@@ -205,32 +199,32 @@ class ImageEncoder(FrozenEncoder):
         )
 
     def _all_layer_sizes(self, network):
-        widths = layer_sizes(network)
+        widths = network.layer_sizes
         sizes = [widths[layer - 1] for layer in layer_order(self.layers, len(widths))]
         pool = self._pool(network)
-        if POOLINGS[pool].of_class_token and not has_class_token(network):
+        if POOLINGS[pool].of_class_token and not network.has_class_token:
             raise ValueError(f"{self.model!r} has no class token: use pool='avg'.")
         return columns_of(sizes, pool)
 
     def _pool(self, network):
         if self.pool != "auto":
             return self.pool
-        return "avg" if layers_are_tokens(network) else "avg+std"
+        return "avg" if network.layers_are_tokens else "avg+std"
 
     def _normalises(self, network):
-        return layers_are_tokens(network) if self.layer_norm == "auto" else bool(self.layer_norm)
+        return network.layers_are_tokens if self.layer_norm == "auto" else bool(self.layer_norm)
 
     def _space(self, network):
         preprocess, mean, std = self._preprocessing(network)
         pool = self._pool(network)
-        weights = (
-            f"{network.pretrained_cfg.get('architecture')} {network} {weights_digest(network)}"
-        )
+        module = network.module
+        name = module.pretrained_cfg.get("architecture")
+        weights = f"{name} {architecture(module)} {network.digest}"
         return f"{weights} {preprocess} {mean} {std} {pool} {self.precision} {self.layers}"
 
     def _batches(self, network, images, positions):
         preprocess, _, _ = self._preprocessing(network)
-        device = device_of(network)
+        device = network.device
         if device.type == "cuda" and (resizing := Resizing.of(preprocess)) is not None:
             return device_batches(images, positions, resizing, self.batch_size, device)
 
@@ -241,16 +235,16 @@ class ImageEncoder(FrozenEncoder):
 
     def _launch(self, network, pixels, n_layers):
         _, mean, std = self._preprocessing(network)
-        pixels = normalised(on_device(pixels, device_of(network)), mean, std)
-        layers = layer_order(self.layers, len(layer_sizes(network)))[:n_layers]
-        return layer_features(network, pixels, layers, self._pool(network), self.precision)
+        pixels = normalised(on_device(pixels, network.device), mean, std)
+        layers = layer_order(self.layers, len(network.layer_sizes))[:n_layers]
+        return layer_features(network.module, pixels, layers, self._pool(network), self.precision)
 
     def _preprocessing(self, network):
         """A function from pictures to bytes of shape (3, height, width), mean and std."""
         from timm.data import create_transform, resolve_model_data_config
         from torchvision import transforms
 
-        config = resolve_model_data_config(network)
+        config = resolve_model_data_config(network.module)
         if self.image_size is not None:
             config["input_size"] = (3, self.image_size, self.image_size)
         if self.preprocessing == "model":

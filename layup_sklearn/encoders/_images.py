@@ -165,6 +165,17 @@ def image_key(space, image, position):
     return digest.digest()
 
 
+def image_stamp(image):
+    """What changes with the file of an image; None of what is no path."""
+    if not isinstance(image, (str, os.PathLike)):
+        return None
+    try:
+        state = os.stat(image)
+    except (OSError, ValueError):  # reading it says what is wrong
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
 def is_picture_of_bytes(image):
     """Whether an image is an array (height, width, 3) of bytes, with nothing to be read."""
     if type(image) is not np.ndarray or image.dtype != np.uint8 or image.ndim != 3:

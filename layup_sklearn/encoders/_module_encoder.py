@@ -4,7 +4,6 @@ import difflib
 import os
 import pickle
 from hashlib import blake2b
-from weakref import WeakKeyDictionary
 
 import joblib
 import numpy as np
@@ -14,13 +13,12 @@ from .._validation import HasMethods, StrOptions
 from ._base import POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._decoding import decoded_batches
-from ._digests import digest_weights
+from ._digests import architecture, digest_weights
 from ._hooks import hooked_features
-from ._images import ImageReadError, as_image_list, image_key, read_image
+from ._images import ImageReadError, as_image_list, image_key, image_stamp, read_image
+from ._loaded import LoadedNetwork
 from ._pooling import POOLINGS
-from ._torch import PRECISIONS, device_of, first_line, on_device
-
-_sizes = WeakKeyDictionary()  # module -> how it looks and is read -> widths
+from ._torch import PRECISIONS, first_line, on_device
 
 
 def _state_of_function(function):
@@ -66,9 +64,9 @@ class ModuleEncoder(FrozenEncoder):
     batch_size : int, default=64
         Images in one pass; halved, with a warning, where memory runs out.
     memory : FeatureCache, joblib.Memory, path or None, default=None
-        Where features are kept, see :class:`ImageEncoder`. An entry belongs to the weights,
-        the printed module, the layers, the pooling, and what `preprocess` makes of one test
-        picture; clear the cache when anything else has changed, such as the code of
+        Where features are kept, see :class:`ImageEncoder`. An entry belongs to the weights, the
+        printed module and the numbers that its parts hold, the layers, the pooling, and what
+        `preprocess` makes of one test picture; clear the cache when anything else has changed, such as the code of
         ``forward`` or of an imported `pool`, or buffers that are not in the state dict.
     verbose : int, default=0
         1 shows a progress bar with images per second.
@@ -115,6 +113,7 @@ class ModuleEncoder(FrozenEncoder):
     as_samples = staticmethod(as_image_list)
     _all_of_fewer = None
     _key = staticmethod(image_key)
+    _stamp = staticmethod(image_stamp)
 
     def __init__(
         self,
@@ -163,6 +162,7 @@ class ModuleEncoder(FrozenEncoder):
 
     def __sklearn_clone__(self):
         clone = type(self)(**self.get_params(deep=False))
+        clone._probed = self._probed
         if hasattr(self, "_sklearn_output_config"):
             clone._sklearn_output_config = self._sklearn_output_config.copy()
         return clone
@@ -178,31 +178,32 @@ class ModuleEncoder(FrozenEncoder):
                 near = difflib.get_close_matches(layer, names, n=3)
                 hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
                 raise ValueError(f"The module has no layer {layer!r}.{hint}")
-        return self.module.eval()
+        return LoadedNetwork(self.module.eval())
 
     def _all_layer_sizes(self, network):
         if len(self.layers) == 0:
             raise ValueError("layers is empty: name at least one layer of the module.")
         inputs = np.stack([self._test_input()])
-        shapes = [getattr(value, "shape", None) for value in network.state_dict().values()]
-        key = f"{network} {shapes} {list(self.layers)} {inputs.shape} {self._pool_state()}"
-        known = _sizes.setdefault(network, {})
-        if key not in known:
-            known[key] = [x.shape[1] for x in self._outputs(network, inputs, len(self.layers))]
-        return known[key]
+        shapes = [getattr(value, "shape", None) for value in self.module.state_dict().values()]
+        looks = f"{self.module} {shapes} {list(self.layers)} {inputs.shape} {self._pool_state()}"
+        if self._probed[0] != looks:  # one pass for all calls that find the module as it was
+            outputs = self._outputs(network, inputs, len(self.layers))
+            self._probed = looks, [features.shape[1] for features in outputs]
+        return self._probed[1]
+
+    _probed = None, None
 
     def _pool_state(self):
         return _state_of_function(self.pool) if callable(self.pool) else self.pool
 
     def _outputs(self, network, inputs, n_layers):
         """Features of layers, deepest first."""
-
-        inputs = on_device(inputs, device_of(network))
-        parameter = next(network.parameters(), inputs)
+        inputs = on_device(inputs, network.device)
+        parameter = next(network.module.parameters(), inputs)
         if inputs.is_floating_point():
             inputs = inputs.to(parameter.dtype)
         deepest_first = list(self.layers)[::-1][:n_layers]
-        return hooked_features(network, inputs, deepest_first, self.pool, self.precision)
+        return hooked_features(network.module, inputs, deepest_first, self.pool, self.precision)
 
     def _decode(self, image, position):
         picture = read_image(image, position)
@@ -224,13 +225,14 @@ class ModuleEncoder(FrozenEncoder):
     def _space(self, network):
         seen = self._test_input()
         preprocessed = blake2b(np.ascontiguousarray(seen), digest_size=16).hexdigest()
-        weights = f"{digest_weights(network)} {network} {list(self.layers)}"
+        weights = f"{network.digest} {architecture(network.module)} {list(self.layers)}"
         pool = self._pool_state()
         return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {pool} {self.precision}"
 
     def _batches(self, network, images, positions):
-        device = device_of(network)
-        return decoded_batches(images, positions, self._decode, self.batch_size, device=device)
+        return decoded_batches(
+            images, positions, self._decode, self.batch_size, device=network.device
+        )
 
     def _launch(self, network, inputs, n_layers):
         import torch

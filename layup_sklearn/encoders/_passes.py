@@ -1,6 +1,10 @@
 """Batches through a network, in one pass each or in several, and what follows a pass."""
 
 import warnings
+from collections import deque
+
+from .._sample_error import SampleError
+from ._torch import run_ahead, to_host
 
 ROWS = 1024  # of features that are worked on at a time
 
@@ -11,7 +15,39 @@ class Passes:
     def __init__(self, size, unit):
         self.size, self.unit, self.warned = size, unit, False
 
-    def of(self, inputs, launch):
+    def launched(self, batches, launch, device):
+        """Yield (positions, features as arrays) of batches of (positions, inputs).
+
+        On CUDA the network works on later batches while the caller has one.
+
+        Parameters
+        ----------
+        batches : iterable
+        launch : callable
+            From inputs to a tensor of features.
+        device : torch.device
+        """
+        if device.type != "cuda":
+            return self._launched(batches, launch, 0)
+        return run_ahead(self._launched(run_ahead(batches, 2), launch, 2), 4)
+
+    def _launched(self, batches, launch, n_under_way):
+        under_way, failed = deque(), None
+        try:
+            for positions, inputs in batches:
+                for rows, features in self._of(inputs, launch):
+                    under_way.append((positions[rows], to_host(features)))
+                    if len(under_way) > n_under_way:
+                        rows, arrived = under_way.popleft()
+                        yield rows, arrived()
+        except SampleError as error:  # of a sample behind those that are under way
+            failed = error
+        for rows, arrived in under_way:
+            yield rows, arrived()
+        if failed is not None:
+            raise failed
+
+    def _of(self, inputs, launch):
         """Yield (rows, features)."""
         start = 0
         while start < len(inputs):

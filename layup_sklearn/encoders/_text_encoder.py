@@ -7,20 +7,18 @@ import numpy as np
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
-from ._digests import weights_digest
 from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
-from ._texts import as_text_list, text_key
+from ._texts import as_text_list, text_key, text_stamp
 from ._tokens import (
     begins_with_class_token,
     config_state,
-    pad_token,
     token_ids,
     token_limit,
     tokenizer_state,
 )
 from ._torch import PRECISIONS, find_device
-from ._transformers import import_transformers, load_text_network, text_features, text_layers
+from ._transformers import import_transformers, load_text_network, text_features
 
 
 class TextEncoder(FrozenEncoder):
@@ -116,6 +114,7 @@ class TextEncoder(FrozenEncoder):
     _unit = "text"
     as_samples = staticmethod(as_text_list)
     _key = staticmethod(text_key)
+    _stamp = staticmethod(text_stamp)
 
     def __init__(
         self,
@@ -167,48 +166,42 @@ class TextEncoder(FrozenEncoder):
     def _name(self):
         return repr(os.fspath(self.model))
 
-    def _load(self):
-        import_transformers()
-        return load_text_network(self.model, find_device(self.device))
-
     def _network(self):
         self._validate_params()
-        tokenizer, network = self._load()
-        if POOLINGS[self.pool].of_class_token and not begins_with_class_token(tokenizer):
+        import_transformers()
+        network = load_text_network(self.model, find_device(self.device))
+        if POOLINGS[self.pool].of_class_token and not begins_with_class_token(network.tokenizer):
             raise ValueError(f"{self._name()} has no class token: use pool='avg'.")
-        token_limit(tokenizer, network, self.max_length, self._name())
+        self._limit(network)
         return network
 
-    def _layers(self, network):
-        tokenizer, _ = self._load()
-        return text_layers(tokenizer, network, self._name())
+    def _limit(self, network):
+        return token_limit(network.tokenizer, network.module, self.max_length, self._name())
 
     def _all_layer_sizes(self, network):
-        widths = self._layers(network).sizes
+        widths = network.layer_sizes
         sizes = [widths[layer - 1] for layer in layer_order(self.layers, len(widths))]
         return columns_of(sizes, self.pool)
 
     def _space(self, network):
-        tokenizer, _ = self._load()
-        limit = token_limit(tokenizer, network, self.max_length, self._name())
-        parts = [weights_digest(network), config_state(network), tokenizer_state(tokenizer)]
-        return f"{' '.join(parts)} {limit} {self.pool} {self.precision} {self.layers}"
+        config, tokens = config_state(network.module), tokenizer_state(network.tokenizer)
+        limit = self._limit(network)
+        return (
+            f"{network.digest} {config} {tokens} {limit} {self.pool} {self.precision} {self.layers}"
+        )
 
     def _batches(self, network, texts, positions):
-        tokenizer, _ = self._load()
-        limit = token_limit(tokenizer, network, self.max_length, self._name())
+        limit = self._limit(network)
         longest_first = sorted(positions, key=lambda position: -len(texts[position]))
-        alike = self._layers(network).sees_padding
         for start in range(0, len(longest_first), self.batch_size):
             batch = longest_first[start : start + self.batch_size]
-            ids = token_ids(tokenizer, [texts[i] for i in batch], limit)
-            for part in _of_equal_length(ids) if alike else [range(len(ids))]:
+            ids = token_ids(network.tokenizer, [texts[i] for i in batch], limit)
+            for part in _of_equal_length(ids) if network.sees_padding else [range(len(ids))]:
                 yield [batch[i] for i in part], [ids[i] for i in part]
 
     def _launch(self, network, ids, n_layers):
-        pad = pad_token(self._load()[0])
-        layers = layer_order(self.layers, len(self._layers(network).sizes))[:n_layers]
-        return text_features(network, ids, pad, layers, self.pool, self.precision)
+        layers = layer_order(self.layers, len(network.layer_sizes))[:n_layers]
+        return text_features(network.module, ids, network.pad, layers, self.pool, self.precision)
 
 
 def _of_equal_length(ids):

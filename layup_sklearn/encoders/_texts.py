@@ -54,3 +54,8 @@ def text_key(space, text, position):
     key : bytes
     """
     return blake2b(space.encode() + b"\0" + text.encode(), digest_size=16).digest()
+
+
+def text_stamp(text):
+    """A text is what it is."""
+    return None

@@ -6,6 +6,7 @@ import os
 from functools import lru_cache
 
 from ._digests import files_of
+from ._loaded import LoadedNetwork
 from ._pooling import POOLINGS, pooled
 from ._torch import (
     device_of,
@@ -57,8 +58,8 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
 
     Returns
     -------
-    network : torch.nn.Module
-        In evaluation mode, without gradients.
+    network : TimmNetwork
+        Without gradients.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
 def _load_network(model, files, pretrained, checkpoint, image_size, device):
     import_timm()
     with float32_by_default():
-        return _new_network(model, pretrained, checkpoint, image_size, device)
+        return TimmNetwork(_new_network(model, pretrained, checkpoint, image_size, device))
 
 
 def _new_network(model, pretrained, checkpoint, image_size, device):
@@ -171,45 +172,48 @@ def _check_model_name(model):
         )
 
 
-def layer_sizes(network):
-    """Widths of all layers that a network can give, first layer first.
+class TimmNetwork(LoadedNetwork):
+    """A frozen network of timm.
 
-    Parameters
+    Attributes
     ----------
-    network : torch.nn.Module
-
-    Returns
-    -------
-    sizes : list of int
+    layer_sizes : list of int
+        Widths of all layers that it can give, first layer first.
+    layers_are_tokens : bool
+        Whether timm gives its layers as tokens (plain vision transformers), not as maps.
+    has_class_token : bool
+        Whether class tokens are among the outputs of its layers. Some networks have one that
+        joins after all of these layers (CaiT, ConViT), others registers only.
     """
-    if not hasattr(network, "forward_intermediates"):
-        raise ValueError(
-            f"{type(network).__name__} does not give its inner layers to timm: give it to "
-            "ModuleEncoder, with the names of the layers."
-        )
-    return [info["num_chs"] for info in network.feature_info]
+
+    @property
+    def layer_sizes(self):
+        if not hasattr(self.module, "forward_intermediates"):
+            raise ValueError(
+                f"{type(self.module).__name__} does not give its inner layers to timm: give it to "
+                "ModuleEncoder, with the names of the layers."
+            )
+        return [info["num_chs"] for info in self.module.feature_info]
+
+    @property
+    def layers_are_tokens(self):
+        return _gives_tokens(self.module)
+
+    @property
+    def has_class_token(self):
+        return self.layers_are_tokens and getattr(self.module, "cls_token", None) is not None
 
 
-def has_class_token(network):
-    """Whether class tokens are among the outputs of a network's layers.
-
-    Some networks have one that joins after all of these layers (CaiT, ConViT), others
-    registers only.
-    """
-    return layers_are_tokens(network) and getattr(network, "cls_token", None) is not None
+def _gives_tokens(module):
+    return "return_prefix_tokens" in inspect.signature(module.forward_intermediates).parameters
 
 
-def layers_are_tokens(network):
-    """Whether timm gives a network's layers as tokens (plain vision transformers), not as maps."""
-    return "return_prefix_tokens" in inspect.signature(network.forward_intermediates).parameters
-
-
-def layer_features(network, images, layers, pool, precision="float32"):
+def layer_features(module, images, layers, pool, precision="float32"):
     """Pooled outputs of layers of a network, side by side.
 
     Parameters
     ----------
-    network : torch.nn.Module
+    module : torch.nn.Module
     images : tensor of shape (n_images, 3, height, width)
     layers : list of int
         Their numbers, from 1 on, in the order of the columns.
@@ -227,9 +231,9 @@ def layer_features(network, images, layers, pool, precision="float32"):
 
     of_class_token = POOLINGS[pool].of_class_token
     tokens = {"return_prefix_tokens": of_class_token, "output_fmt": "NLC"}
-    options = tokens if layers_are_tokens(network) else {}
+    options = tokens if _gives_tokens(module) else {}
     with inference(images.device, precision):
-        found = network.forward_intermediates(
+        found = module.forward_intermediates(
             images,
             indices=sorted(layer - 1 for layer in layers),
             norm=False,

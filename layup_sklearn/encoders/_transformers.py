@@ -2,17 +2,15 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from weakref import WeakKeyDictionary
 
+from .._once import once
 from ._digests import files_of
+from ._loaded import LoadedNetwork
 from ._pooling import pooled
 from ._tokens import pad_token, token_ids
 from ._torch import device_of, first_line, import_past_torchvision, inference, random_numbers
-
-_layers = WeakKeyDictionary()  # network -> TextLayers
 
 
 def import_transformers():
@@ -40,7 +38,7 @@ def import_transformers():
 
 
 def load_text_network(model, device):
-    """Tokenizer and frozen network, shared by all that ask for the same ones.
+    """Frozen network with its tokenizer, shared by all that ask for the same one.
 
     Parameters
     ----------
@@ -50,9 +48,8 @@ def load_text_network(model, device):
 
     Returns
     -------
-    tokenizer : transformers tokenizer
-    network : torch.nn.Module
-        In evaluation mode, without gradients, float32; of an encoder-decoder, the encoder.
+    network : TextNetwork
+        Without gradients, float32; of an encoder-decoder, the encoder.
 
     Raises
     ------
@@ -76,7 +73,7 @@ def _load_text_network(model, files, device):
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         with random_numbers(0):  # a pooler that is not in the file
-            network, loaded = transformers.AutoModel.from_pretrained(
+            module, loaded = transformers.AutoModel.from_pretrained(
                 model, output_loading_info=True, trust_remote_code=False
             )
     except Exception as error:  # of many kinds
@@ -87,84 +84,82 @@ def _load_text_network(model, files, device):
         ) from error
     if missing := sorted(name for name in loaded["missing_keys"] if "pooler" not in name):
         raise ValueError(
-            f"{model!r} lacks {len(missing)} weights of a {type(network).__name__}, for instance "
+            f"{model!r} lacks {len(missing)} weights of a {type(module).__name__}, for instance "
             f"{missing[0]!r}."
         )
-    if network.config.is_encoder_decoder:
-        network = network.get_encoder()
-    network.config.use_cache = False
-    return tokenizer, network.eval().requires_grad_(False).float().to(device)
+    if module.config.is_encoder_decoder:
+        module = module.get_encoder()
+    module.config.use_cache = False
+    module = module.eval().requires_grad_(False).float().to(device)
+    return TextNetwork(module, tokenizer, model)
 
 
-@dataclass(frozen=True)
-class TextLayers:
-    """What the passes of one short text tell.
+class TextNetwork(LoadedNetwork):
+    """A frozen network of transformers with its tokenizer.
+
+    Parameters
+    ----------
+    module : transformers PreTrainedModel
+    tokenizer : transformers tokenizer
+    name : str
+        Of the model, for errors.
 
     Attributes
     ----------
-    sizes : list of int
+    layer_sizes : list of int
         Widths of all blocks, first block first.
     sees_padding : bool
         Whether the states of a text change with the padding behind it, which the mask should
         prevent: some networks mix tokens by other means than attention (FNet).
+    pad : int
+        Token that fills up shorter texts.
     """
 
-    sizes: list
-    sees_padding: bool
+    def __init__(self, module, tokenizer, name):
+        super().__init__(module)
+        self.tokenizer, self.name = tokenizer, name
+        self.pad = pad_token(tokenizer)
+
+    @once
+    def layer_sizes(self):
+        return [state.shape[-1] for state in self._states_alone]
+
+    @once
+    def sees_padding(self):
+        padded = self._probe([self._short, self._short * 3])
+        pairs = zip(self._states_alone, padded)
+        return any((a[0] - b[0, : a.shape[1]]).norm() > 1e-3 * a[0].norm() for a, b in pairs)
+
+    @once
+    def _states_alone(self):
+        return self._probe([self._short])
+
+    @once
+    def _short(self):
+        [ids] = token_ids(self.tokenizer, ["a short text"], None)
+        return ids[:4] or [0]
+
+    def _probe(self, ids):
+        """Hidden states of all blocks, as they line up with the tokens."""
+        try:
+            states, mask = hidden_states(self.module, ids, self.pad, "float32")
+            states = [state.float() for state in states[1:]]
+            if not states or any(state.shape[:2] != mask.shape for state in states):
+                raise ValueError("its hidden states are not one for each token")
+        except Exception as error:  # of many kinds
+            raise ValueError(
+                f"{self.name!r} does not give the hidden states of its blocks for texts of any "
+                f"length: {first_line(error)}."
+            ) from error
+        return states
 
 
-def text_layers(tokenizer, network, name):
-    """Look at the hidden states of a network.
-
-    Parameters
-    ----------
-    tokenizer : transformers tokenizer
-    network : transformers PreTrainedModel
-    name : str
-        Of the model, for errors.
-
-    Returns
-    -------
-    layers : TextLayers
-
-    Raises
-    ------
-    ValueError
-        When it gives no hidden states, or not one for each token.
-    """
-    if network not in _layers:
-        [ids] = token_ids(tokenizer, ["a short text"], None)
-        ids = ids[:4] or [0]
-        alone = _probe(network, [ids], pad_token(tokenizer), name)
-        padded = _probe(network, [ids, ids * 3], pad_token(tokenizer), name)
-        differ = any(
-            (a[0] - b[0, : len(ids)]).norm() > 1e-3 * a[0].norm() for a, b in zip(alone, padded)
-        )
-        _layers[network] = TextLayers([state.shape[-1] for state in alone], differ)
-    return _layers[network]
-
-
-def _probe(network, ids, pad, name):
-    """Hidden states of all blocks, as they line up with the tokens."""
-    try:
-        states, mask = hidden_states(network, ids, pad, "float32")
-        states = [state.float() for state in states[1:]]
-        if not states or any(state.shape[:2] != mask.shape for state in states):
-            raise ValueError("its hidden states are not one for each token")
-    except Exception as error:  # of many kinds
-        raise ValueError(
-            f"{name} does not give the hidden states of its blocks for texts of any length: "
-            f"{first_line(error)}."
-        ) from error
-    return states
-
-
-def hidden_states(network, ids, pad, precision):
+def hidden_states(module, ids, pad, precision):
     """Hidden states of a batch, embeddings first.
 
     Parameters
     ----------
-    network : transformers PreTrainedModel
+    module : transformers PreTrainedModel
     ids : list of list of int
         Tokens of each text.
     pad : int
@@ -183,21 +178,21 @@ def hidden_states(network, ids, pad, precision):
     lengths = torch.tensor([len(tokens) for tokens in ids])
     width = max(1, int(lengths.max()))
     padded = torch.tensor([tokens + [pad] * (width - len(tokens)) for tokens in ids])
-    device = device_of(network)
+    device = device_of(module)
     mask = (torch.arange(width) < lengths[:, None]).to(device)
     with inference(device, precision):
-        output = network(
+        output = module(
             input_ids=padded.to(device), attention_mask=mask.long(), output_hidden_states=True
         )
     return output.hidden_states, mask
 
 
-def text_features(network, ids, pad, layers, pool, precision="float32"):
+def text_features(module, ids, pad, layers, pool, precision="float32"):
     """Pooled hidden states of blocks of a network, side by side.
 
     Parameters
     ----------
-    network : transformers PreTrainedModel
+    module : transformers PreTrainedModel
     ids : list of list of int
         Tokens of each text.
     pad : int
@@ -216,5 +211,5 @@ def text_features(network, ids, pad, layers, pool, precision="float32"):
     """
     import torch
 
-    states, mask = hidden_states(network, ids, pad, precision)
+    states, mask = hidden_states(module, ids, pad, precision)
     return torch.cat([pooled(states[layer], pool, mask) for layer in layers], dim=1)

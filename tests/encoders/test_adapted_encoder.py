@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import AdaptedImageEncoder, FeatureCache, ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders import _adapted_encoder, _training
+from layup_sklearn.encoders import _first_task, _training, _training_set
 from layup_sklearn.encoders._augmentation import augmented, draw
 from layup_sklearn.encoders._first_task import split_rows
 from layup_sklearn.encoders._image_encoder import normalised
@@ -55,7 +55,7 @@ def labels():
 
 def base_network():
     source = {"pretrained": False, "checkpoint_path": None, "image_size": 32, "device": "cpu"}
-    return load_network("test_vit", **source)
+    return load_network("test_vit", **source).module
 
 
 def same_state(a, b):
@@ -91,9 +91,9 @@ def test_transform_is_what_the_trained_network_gives(method, images, labels, mon
             trained.append(self.network)
             return super().run()
 
-    monkeypatch.setattr(_adapted_encoder, "Training", Recorded)
+    monkeypatch.setattr(_first_task, "Training", Recorded)
     encoder = clone(TINY).set_params(method=method).fit(images, labels)
-    preprocess, mean, std = PLAIN._preprocessing(trained[0])
+    preprocess, mean, std = PLAIN._preprocessing(PLAIN._network())
     batch = torch.stack([preprocess(Image.fromarray(image)) for image in images])
     expected = layer_features(trained[0], normalised(batch, mean, std), [6, 5, 4], "token")
     assert_array_equal(encoder.transform(images), expected)
@@ -207,7 +207,7 @@ def test_every_picture_is_decoded_once_whatever_the_epochs(images, labels, monke
         positions.append(position)
         return Image.fromarray(image)
 
-    monkeypatch.setattr(_training, "read_image", read_image)
+    monkeypatch.setattr(_training_set, "read_image", read_image)
     encoder = clone(TINY).set_params(epochs=3).fit(images, labels)
     assert sorted(positions) == list(range(N))
     assert len(encoder.history_) == 3
@@ -321,7 +321,7 @@ def test_an_interrupt_leaves_the_encoder_as_it_was(images, labels, monkeypatch):
             raise KeyboardInterrupt
         return Image.fromarray(image)
 
-    monkeypatch.setattr(_training, "read_image", read_image)
+    monkeypatch.setattr(_training_set, "read_image", read_image)
     for encoder in (fresh := clone(TINY), fitted):
         reads.clear()
         with pytest.raises(KeyboardInterrupt):

@@ -62,7 +62,7 @@ def small_networks(monkeypatch):
 
 def hooked(encoder, images):
     """Outputs of all layers by forward hooks, deepest first."""
-    network, outputs = encoder._network(), []
+    network, outputs = encoder._network().module, []
     hooks = [
         network.get_submodule(info["module"]).register_forward_hook(
             lambda *args: outputs.append(args[2])
@@ -89,7 +89,7 @@ def test_features_are_those_of_hooks(
     encoder = ImageEncoder(
         name, pretrained=False, image_size=image_size, device="cpu", layer_norm=False
     )
-    network = encoder._network()
+    network = encoder._network().module
     torch.manual_seed(0)
     with torch.no_grad():  # layer scales of 1e-5 would make all layers alike
         for parameter in network.parameters():
@@ -131,7 +131,7 @@ def test_features_are_those_of_hooks(
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit"])
 def test_the_order_of_channels_in_memory_changes_only_the_rounding(name, images):
     encoder = ImageEncoder(name, pretrained=False, device="cpu", layer_norm=False)
-    network = encoder._network()
+    network = encoder._network().module
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     for convolution in convolutions:
         assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
@@ -152,7 +152,7 @@ def test_a_network_of_volumes_too_has_its_channels_last(images, monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda *args, **options: Volumes())
     _timm._load_network.cache_clear()
     encoder = ImageEncoder("test_vit", pretrained=False, device="cpu")
-    weight = encoder._network().plane.weight
+    weight = encoder._network().module.plane.weight
     _timm._load_network.cache_clear()
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
@@ -160,7 +160,7 @@ def test_a_network_of_volumes_too_has_its_channels_last(images, monkeypatch):
 def test_a_class_token_that_joins_after_the_layers_is_none(images, small_networks):
     small_networks({"depth": 2, "local_up_to_layer": 1})
     encoder = ImageEncoder("convit_tiny", pretrained=False, device="cpu")
-    assert encoder._network().cls_token is not None
+    assert encoder._network().module.cls_token is not None
     assert_array_equal(
         encoder.transform(images), clone(encoder).set_params(pool="avg+std").transform(images)
     )
@@ -211,7 +211,7 @@ def test_a_device_that_is_not_there_is_one_clear_error(device):
 
 
 def test_a_network_whose_layers_timm_cannot_give(monkeypatch):
-    network = ImageEncoder("test_vit", pretrained=False, device="cpu")._network()
+    network = ImageEncoder("test_vit", pretrained=False, device="cpu")._network().module
     monkeypatch.delattr(type(network), "forward_intermediates")
     with pytest.raises(ValueError, match="VisionTransformer .* give it to ModuleEncoder"):
         ImageEncoder("test_vit", pretrained=False, device="cpu").fit()

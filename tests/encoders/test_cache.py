@@ -18,8 +18,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 
-from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
-from layup_sklearn.encoders import _cache, _image_encoder
+from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier, ModuleEncoder
+from layup_sklearn.encoders import _database, _image_encoder
 
 TINY = ImageEncoder("test_vit", pretrained=False, image_size=32, pool="token", layer_norm=False)
 
@@ -100,7 +100,7 @@ def test_fingerprint_is_of_the_weights_and_not_of_their_place(tmp_path):
     import torch
 
     plain = clone(TINY).set_params(image_size=None)
-    network = plain._network()
+    network = plain._network().module
     paths = [tmp_path / name for name in ("a.pth", "b.pth", "c.pth")]
     state = network.state_dict()
     torch.save(state, paths[0])
@@ -228,7 +228,7 @@ def test_a_read_only_cache_is_read(images, tmp_path, monkeypatch):
     def connect(path):
         return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
 
-    monkeypatch.setattr(_cache, "_connect", connect)
+    monkeypatch.setattr(_database, "connect", connect)
     with pytest.warns(UserWarning, match="could not be kept in .*readonly"):
         features = encoder(tmp_path).transform(images)
     assert_allclose(features, TINY.transform(images), rtol=1e-4, atol=1e-5)
@@ -357,3 +357,19 @@ def test_killing_a_writer_leaves_whole_entries(tmp_path):
         done = n
     cache.put([b"more"], np.zeros((1, 3), np.float32))
     assert len(cache) == done + 1
+
+
+def test_networks_that_differ_in_their_heads_alone_have_other_fingerprints():
+    import torch
+
+    def module(n_heads):
+        torch.manual_seed(0)
+        layer = torch.nn.TransformerEncoderLayer(8, n_heads, 8, batch_first=True)
+        return torch.nn.Sequential(torch.nn.Flatten(2), torch.nn.Linear(64, 8), layer).eval()
+
+    def pixels(picture):
+        return np.moveaxis(np.asarray(picture.resize((8, 8)), np.float32), -1, 0)
+
+    one, two = (ModuleEncoder(module(n), ["2"], pixels) for n in (1, 2))
+    same = ModuleEncoder(module(1), ["2"], pixels)
+    assert one.fingerprint() == same.fingerprint() != two.fingerprint()

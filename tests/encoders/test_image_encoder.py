@@ -40,7 +40,7 @@ def hooked(encoder, images):
         checkpoint_path=None,
         image_size=encoder.image_size,
         device="cpu",
-    )
+    ).module
     outputs = []
     hooks = [
         block.register_forward_hook(lambda *a: outputs.append(a[2])) for block in network.blocks
@@ -108,7 +108,7 @@ def test_paper_preprocessing_gives_unnormalised_pixels(images):
     encoder = clone(TINY).set_params(preprocessing="paper")
     pixels = torch.tensor(images[:, :32, :32]).permute(0, 3, 1, 2) / 255
     with torch.no_grad():
-        [tokens] = encoder._network().forward_intermediates(
+        [tokens] = encoder._network().module.forward_intermediates(
             pixels, indices=1, norm=False, intermediates_only=True, return_prefix_tokens=True
         )
     features = encoder.transform(images[:, :32, :32])

@@ -94,7 +94,7 @@ def test_same_as_an_image_encoder(images):
         layer_norm=False,
         device="cpu",
     )
-    network = plain._network()
+    network = plain._network().module
     config = {**timm.data.resolve_model_data_config(network), "input_size": (3, 32, 32)}
     layers = [f"blocks.{i}" for i in range(6)]
     own = ModuleEncoder(
