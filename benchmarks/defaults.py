@@ -6,9 +6,8 @@ The ridge is chosen by evidence, so that the order of the tasks does not matter:
 and joint fit are the same. In brackets what ``n_layers="auto"`` picks and reaches.
 """
 
-from layup_sklearn import LayUPClassifier
+from layup_sklearn import Layers, LayUPClassifier
 
-from .methods._layers import Layers
 from .streams import each_stream
 
 NUMBERS = (1, 2, 4, 6, 8, 12)

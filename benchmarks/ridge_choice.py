@@ -13,11 +13,10 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
+from layup_sklearn import PAPER_RIDGES, ClassStatistics, Layers, LayUPClassifier
 from layup_sklearn._choice import choose_by_evidence
 from layup_sklearn._folds import choose_by_folds
 
-from .methods._layers import Layers
 from .streams import each_stream
 
 N_TASKS, N_ORDERS = 5, 3

@@ -7,6 +7,7 @@ __version__ = "0.2.0.dev0"
 _HOMES = {
     "LayUPClassifier": "_classifier",
     "parallel_fit": "_parallel",
+    "Layers": "_layers",
     "ClassStatistics": "_statistics",
     "PAPER_RIDGES": "_choice",
     "ImageEncoder": "encoders",

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
@@ -15,12 +15,13 @@ from ._choice import RidgeChoice
 from ._folds import choose_by_folds
 from ._forgetting import without_samples
 from ._labels import check_classes, check_labels, union_of_labels
+from ._layers import check_n_layers, layer_sizes, new_encoder
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import familiarity
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
-from ._solution import Settings, check_n_layers, check_ridge, leading_columns, solution_of
+from ._solution import Settings, check_ridge, leading_columns, solution_of
 from ._validation import (
     HasMethods,
     Interval,
@@ -195,6 +196,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         self.dtype = dtype
 
     _model = None  # all that was learned; replaced whole, never changed
+    _changed = None  # a parameter of the encoder that was set after the fit
 
     def fit(self, X, y, sample_weight=None):
         """Forget everything, then learn.
@@ -657,7 +659,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         **params : dict
-            Where the encoder is a name, parameters of it make it an ``ImageEncoder``.
+            Where the encoder is a name, parameters of it make it an ``ImageEncoder``. Those of
+            the encoder hold from the next `fit` on, which has to come first.
 
         Returns
         -------
@@ -669,7 +672,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             from .encoders import ImageEncoder
 
             params = {**params, "encoder": ImageEncoder(name)}
-        return super().set_params(**params)
+        super().set_params(**params)
+        if self._model is not None:
+            self._changed = next((k for k in params if k.startswith("encoder__")), self._changed)
+        return self
 
     def __dir__(self):
         """All names. scikit-learn looks at each attribute first, which would solve."""
@@ -718,7 +724,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _begin(self, X, y, declared, sample_weight):
         """Learn on a fresh estimator, and become it."""
         before, fresh = self._model, copy(self)
-        for name in ("_model", "n_features_in_", "feature_names_in_"):
+        for name in ("_model", "_changed", "n_features_in_", "feature_names_in_"):
             fresh.__dict__.pop(name, None)
         settings = fresh._settings()
         batch = fresh._check_batch(X, y, sample_weight, reset=True)
@@ -755,7 +761,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         X = np.concatenate([features for features, _, _ in batches]).astype(np.float64, copy=False)
         y, weight = batch.y, batch.sample_weight
         new = model.replaced(old.add_samples(X, y, weight))
-        columns = leading_columns(self.n_layers, model.layer_ends)
+        columns = leading_columns(self.n_layers, model)
         if splits := check_folds(self.cv, X, y, batch.kept):
             ridges = check_candidates(self.ridges)
             rule = self.rule, self.priors
@@ -781,8 +787,13 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return Batch.of(X, y, sample_weight)
 
     def _check_X(self, X, encoder, reset):
+        if not reset and self._changed:
+            raise ValueError(
+                f"{self._changed} was set after the fit and the fitted encoder is as it was: call fit, "
+                "or set what changes no feature on that one, encoder_.set_params(...)."
+            )
         if encoder is not None:
-            return check_collection(X, self._new_encoder() if isinstance(encoder, str) else encoder)
+            return check_collection(X, new_encoder(encoder, None) if reset else encoder)
         X = as_features(X)
         named = hasattr(self, "feature_names_in_")
         if not reset and not named and is_plain(X, self.n_features_in_):
@@ -790,19 +801,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return validate_data(self, X, reset=reset)
 
     def _fit_encoder(self, batch):
-        if self.encoder is None:
-            check_n_layers(self.n_layers, 1)
-            return None
-        encoder = self._new_encoder().fit(batch.X, batch.y)
-        check_n_layers(self.n_layers, len(getattr(encoder, "layer_sizes_", None) or [None]))
+        encoder = self.encoder
+        if encoder is not None:
+            encoder = new_encoder(encoder, self.n_layers).fit(batch.X, batch.y)
+        check_n_layers(self.n_layers, layer_sizes(encoder), encoder)
         if hasattr(encoder, "n_features_in_"):
             self.n_features_in_ = encoder.n_features_in_
         return encoder
-
-    def _new_encoder(self):
-        if not isinstance(self.encoder, str):
-            return clone(self.encoder)
-        from .encoders import ImageEncoder
-
-        layers = {"n_layers": self.n_layers} if isinstance(self.n_layers, Integral) else {}
-        return ImageEncoder(self.encoder, **layers)

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.linalg import LinAlgError
 from sklearn.utils.validation import check_is_fitted
 
+from ._layers import layer_sizes
+
 
 class AccuracyMatrixDisplay:
     """Picture of an accuracy matrix: row t, column i, accuracy on task i after task t.
@@ -360,7 +362,7 @@ class LayerCountDisplay:
             Drawn.
         """
         estimator = _copy_that_embeds_once(estimator)
-        n_most = len(getattr(estimator.encoder_, "layer_sizes_", None) or [None])
+        n_most = len(layer_sizes(estimator.encoder_) or [None])
         accuracy, log_evidence = np.full(n_most, np.nan), np.full(n_most, -np.inf)
         for i in range(n_most):
             estimator.set_params(n_layers=i + 1)

@@ -8,6 +8,7 @@ from scipy.linalg import LinAlgError
 
 from ._carried import CarriedFactor, TooHeavy
 from ._choice import RidgeChoice
+from ._layers import layer_sizes
 from ._once import once
 from ._ridge import RidgeFactor
 from ._rows import PendingRows
@@ -72,7 +73,7 @@ class Model:
     @property
     def layer_ends(self):
         """Numbers of columns of one layer, two layers, ..."""
-        sizes = getattr(self.encoder, "layer_sizes_", None) or [self.statistics.n_features]
+        sizes = layer_sizes(self.encoder) or [self.statistics.n_features]
         return np.cumsum(sizes).tolist()
 
     @once

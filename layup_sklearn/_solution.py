@@ -7,6 +7,7 @@ import numpy as np
 
 from ._carried import TooHeavy
 from ._choice import ABOVE, choose_by_evidence
+from ._layers import check_n_layers, layer_sizes
 from ._model import Model
 from ._readout import LinearRule, label_probabilities, log_probabilities, with_shares
 from ._ridge import Evidence, smallest_safe_ridge
@@ -136,7 +137,7 @@ def solve(model, settings):
     LinAlgError
         When every given ridge is too small.
     """
-    columns = leading_columns(settings.n_layers, model.layer_ends)
+    columns = leading_columns(settings.n_layers, model)
     # Leading blocks are read from a fresh factor, and of many candidates none is carried: each
     # holds a matrix of d x d.
     if len(columns) > 1 or len(settings.ridges or ()) > _MOST_CARRIED:
@@ -192,25 +193,16 @@ def _choice(model, settings, columns):
     return choose_by_evidence(model, columns, (choice.ridge,), Model.factor), False
 
 
-def check_n_layers(n_layers, n_given):
-    """Raise where more layers are wanted than the features come in."""
-    if n_layers not in (None, "auto") and n_layers > n_given:
-        raise ValueError(
-            f"n_layers={n_layers}, but the features come in {n_given} "
-            "layer(s); lower it, or give an encoder with more layers."
-        )
-
-
-def leading_columns(n_layers, ends):
+def leading_columns(n_layers, model):
     """Numbers of leading columns to choose from.
 
     Parameters
     ----------
     n_layers : int, "auto" or None
-    ends : list of int
-        Numbers of columns of one layer, two layers, ...
+    model : Model
     """
-    check_n_layers(n_layers, len(ends))
+    check_n_layers(n_layers, layer_sizes(model.encoder), model.encoder)
+    ends = model.layer_ends
     if n_layers == "auto":
         return ends
     return [ends[-1 if n_layers is None else n_layers - 1]]

@@ -7,6 +7,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ._layers import Layers
+
 _STORED_TYPES = ("bool", *(f"{kind}{size}" for kind in ("int", "uint") for size in (8, 16, 32, 64)))
 _STORED_TYPES += ("float16", "float32", "float64")
 
@@ -39,7 +41,7 @@ def to_json(value, name, arrays):
             "@encoder": type(value).__name__,
             "parameters": to_json(_portable(value), f"{name}.parameters", arrays),
             "fitted": to_json(fitted, name, arrays),
-            "fingerprint": value.saved_fingerprint() if fitted else None,
+            "fingerprint": value.saved_fingerprint() if fitted and _has_weights(value) else None,
         }
     raise ValueError(
         f"{name}={value!r} cannot be saved: numbers, strings, None, arrays and encoders of "
@@ -79,10 +81,11 @@ def from_json(value, file):
         return file.get_tensor(value["@array"])
     if "@encoder" in value:
         kind, parameters = _encoders()[value["@encoder"]], from_json(value["parameters"], file)
-        encoder = kind.of_parameters(parameters)
+        encoder = kind.of_parameters(parameters) if _has_weights(kind) else kind(**parameters)
         fitted = {k: v for k, v in value["fitted"].items() if _is_fitted_name(k)}
         vars(encoder).update(from_json(fitted, file))
-        encoder.expect_fingerprint(value.get("fingerprint"))
+        if _has_weights(kind):
+            encoder.expect_fingerprint(value.get("fingerprint"))
         return encoder
     return {key: from_json(item, file) for key, item in value.items()}
 
@@ -90,8 +93,12 @@ def from_json(value, file):
 def _encoders():
     """The only classes that a file can name."""
     encoders = import_module(f"{__package__}.encoders")
-    named = {name: getattr(encoders, name) for name in encoders.__all__}
+    named = {name: getattr(encoders, name) for name in encoders.__all__} | {"Layers": Layers}
     return {name: found for name, found in named.items() if hasattr(found, "transform")}
+
+
+def _has_weights(encoder):
+    return hasattr(encoder, "saved_fingerprint")
 
 
 def _is_fitted_name(name):

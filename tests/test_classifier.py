@@ -17,18 +17,19 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, learning_curve
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from _helpers import LABELS, Layers, assert_same_sums, make_samples, state
 from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
+from layup_sklearn import Layers as ReadyLayers
 
 CONFIGURATIONS = [
     LayUPClassifier(),
     LayUPClassifier(ridge=1.0),
     LayUPClassifier(cv=3),
     LayUPClassifier(cv=4, ridges=PAPER_RIDGES),
-    LayUPClassifier(n_layers="auto", ridges=[0.1, 1.0, 10.0]),
     LayUPClassifier(FunctionTransformer(validate=True)),
     LayUPClassifier(rule="gaussian", priors="uniform"),
 ]
@@ -687,3 +688,65 @@ def test_images_and_texts_without_an_encoder_are_named(X):
     fitted = LayUPClassifier().fit(*make_samples())
     with pytest.raises(ValueError, match="looks like images or texts, and there is no encoder"):
         fitted.predict(X)
+
+
+def test_layers_of_ready_features_are_chosen_among():
+    X, y = make_samples(60, 8)
+    classifier = LayUPClassifier(ReadyLayers([2, 6]), n_layers="auto").fit(X, y)
+    assert classifier.n_layers_ in (1, 2) and classifier.n_features_in_ == 8
+    plain = LayUPClassifier().fit(X[:, :2], y)
+    assert_array_equal(classifier.set_params(n_layers=1).predict(X), plain.predict(X[:, :2]))
+    both = copy.deepcopy(classifier).merge(classifier)
+    assert both.statistics_.n_samples == 120
+    with pytest.raises(ValueError, match=r"sizes=\[2, 5\] add up to 7 columns, but X has 8"):
+        LayUPClassifier(ReadyLayers([2, 5])).fit(X, y)
+    with pytest.raises(ValueError, match=r"sizes=\[0, 8\] must be positive whole numbers"):
+        ReadyLayers([0, 8]).fit(X)
+    with pytest.raises(ValueError, match="encoders make different features"):
+        classifier.merge(LayUPClassifier(ReadyLayers([4, 4])).fit(X, y))
+
+
+def test_layers_travel_in_files(tmp_path):
+    X, y = make_samples(60, 8)
+    classifier = LayUPClassifier(ReadyLayers([2, 6]), n_layers=1).fit(X, y)
+    classifier.save(tmp_path / "model")
+    again = LayUPClassifier.load(tmp_path / "model")
+    assert again.encoder_.layer_sizes_ == [2, 6]
+    assert_array_equal(again.predict(X), classifier.predict(X))
+
+
+def test_auto_layers_of_a_pipeline_are_those_of_its_last_step():
+    X, y = make_samples(60, 5)
+    steps = make_pipeline(FunctionTransformer(), Layers((2, 3)))
+    classifier = LayUPClassifier(steps, n_layers="auto").fit(X, y)
+    alone = LayUPClassifier(Layers((2, 3)), n_layers="auto").fit(X, y)
+    assert classifier.n_layers_ == alone.n_layers_
+    assert_array_equal(classifier.ridge_scores_, alone.ridge_scores_)
+
+
+@pytest.mark.parametrize(
+    "encoder", [None, FunctionTransformer(), make_pipeline(Layers((2, 3)), FunctionTransformer())]
+)
+def test_auto_layers_need_layers(encoder):
+    X, y = make_samples(60, 5)
+    with pytest.raises(
+        ValueError, match="n_layers='auto' chooses among layers, and .* says of none"
+    ):
+        LayUPClassifier(encoder, n_layers="auto").fit(X, y)
+    classifier = LayUPClassifier(encoder).fit(X, y).set_params(n_layers="auto")
+    with pytest.raises(ValueError, match="n_layers='auto' chooses among layers"):
+        classifier.predict(X)
+
+
+def test_parameters_of_the_encoder_want_a_new_fit():
+    X, y = make_samples(60, 5)
+    classifier = LayUPClassifier(Layers((2, 3))).fit(X, y)
+    expected = classifier.predict(X)
+    classifier.set_params(ridge=1.0, encoder__sizes=(2,))
+    for call in (classifier.predict, lambda X: classifier.partial_fit(X, y)):
+        with pytest.raises(ValueError, match="^encoder__sizes was set after the fit .* call fit"):
+            call(X)
+    assert classifier.statistics_.n_samples == 60
+    assert classifier.fit(X, y).statistics_.n_features == 2
+    classifier.set_params(encoder__sizes=(2, 3), ridge="auto").fit(X, y)
+    assert_array_equal(classifier.predict(X), expected)

@@ -66,7 +66,7 @@ def test_labels_of_all_kinds_come_back(kind, dtype, tmp_path):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"ridge": 3, "n_layers": "auto"},
+        {"ridge": 3, "n_layers": 1},
         {"cv": 3, "ridges": list(PAPER_RIDGES)},
         {"cv": 3, "ridges": np.array([1.0, 2.0])},
         {"cv": [[np.arange(20), np.arange(20, 40)]]},

@@ -15,7 +15,7 @@ def is_adaptable(encoder):
     """Whether an encoder is a plain vision transformer."""
     if not isinstance(encoder, ImageEncoder):
         return False
-    return isinstance(encoder._network(), import_timm().models.VisionTransformer)
+    return isinstance(encoder._network().module, import_timm().models.VisionTransformer)
 
 
 def adapted(encoder, method, seed):

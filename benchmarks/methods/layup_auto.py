@@ -1,8 +1,6 @@
 """LayUP as `layup`, the number of layers chosen by evidence among all."""
 
-from layup_sklearn import LayUPClassifier
-
-from ._layers import Layers
+from layup_sklearn import Layers, LayUPClassifier
 
 FEATURES = {"pool": "auto", "layer_norm": "auto"}
 

@@ -95,7 +95,7 @@ def measure(model, side, n_images, precision, device, folder, repeats):
         model, pretrained=False, image_size=side, n_layers=6, batch_size=BATCH,
         precision=precision, device=device,
     )  # fmt: skip
-    network = encoder._network()
+    network = encoder._network().module
     arrays = np.random.default_rng(0).integers(0, 256, (n_images, side, side, 3), dtype=np.uint8)
     files = photos(folder, min(n_images, 256)) * (n_images // min(n_images, 256))
     tensors = torch.zeros(n_images, 3, side, side, device=device)
@@ -116,7 +116,7 @@ def measure(model, side, n_images, precision, device, folder, repeats):
 def channels_last(model, side, repeats):
     """Images per second channels-first, and how many times as many channels-last."""
     first = import_timm().create_model(model, num_classes=0).eval()
-    last = ImageEncoder(model, pretrained=False, image_size=side, device="cpu")._network()
+    last = ImageEncoder(model, pretrained=False, image_size=side, device="cpu")._network().module
     tensors = torch.zeros(4 * BATCH, 3, side, side)
     times = [[seconds(bare, n, tensors, "float32") for n in (first, last)] for _ in range(repeats)]
     first, last = np.array(times).T

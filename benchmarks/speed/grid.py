@@ -13,10 +13,8 @@ from time import perf_counter
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier
+from layup_sklearn import FeatureCache, ImageEncoder, Layers, LayUPClassifier
 from layup_sklearn.encoders import _image_encoder
-
-from ..methods._layers import Layers
 
 RIDGES = [0.01, 0.1, 1.0, 10.0, 100.0]
 
