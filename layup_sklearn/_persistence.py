@@ -15,16 +15,13 @@ earlier versions stay readable. Format 1 had the triangle as ``gram_lower``, in 
 
 import json
 import os
-import stat
 from contextlib import contextmanager
 from hashlib import blake2b
 from importlib import import_module
-from tempfile import TemporaryDirectory
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from ._files import ArraysFile, replacement_of, write_arrays
 from ._statistics import ClassStatistics
 from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 from ._values import from_json, to_json
@@ -64,15 +61,13 @@ def save_model(path, statistics, model):
         class_count=statistics.class_count,
     )
     metadata["digest"] = content_digest(metadata, arrays.items())
-    with _put_in_place(path) as temporary:
-        try:
-            save_file(arrays, temporary, metadata)
-        except SafetensorError as error:
-            raise OSError(f"{os.fspath(path)!r} could not be written: {error}") from error
+    _check_path(path)
+    with replacement_of(path) as file:
+        write_arrays(file, arrays, metadata)
 
 
 def load_model(path):
-    """Read a file through a memory map.
+    """Read a file.
 
     Parameters
     ----------
@@ -91,10 +86,10 @@ def load_model(path):
     OSError
         For a file that cannot be opened.
     """
-    with open(path, "rb"):  # the usual OSError where it cannot be
-        pass
-    with one_clear_error(path), safe_open(path, framework="np") as file:
-        metadata = file.metadata() or {}
+    _check_path(path)
+    with open(path, "rb") as opened, one_clear_error(path):
+        file = ArraysFile(opened)
+        metadata = file.metadata
         if metadata.get("format") != __package__:
             raise ValueError(f"it is a safetensors file, but no model of {__package__}.")
         if int(metadata["format_version"]) > FORMAT_VERSION:
@@ -104,10 +99,18 @@ def load_model(path):
                 f"{FORMAT_VERSION}: upgrade {__package__}."
             )
         if metadata["format_version"] != "1":
-            arrays = ((name, file.get_tensor(name)) for name in file.keys())
+            arrays = ((name, file.read(name)) for name in file.names())
             if metadata.pop("digest") != content_digest(metadata, arrays):
                 raise ValueError("its content is not what was written: it is damaged.")
         return _read_statistics(file, metadata), from_json(json.loads(metadata["model"]), file)
+
+
+def _check_path(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(
+            f"path must be a path, got {type(path).__name__}: models are saved to files; into streams "
+            "go pickle and joblib."
+        )
 
 
 def content_digest(metadata, arrays):
@@ -126,24 +129,19 @@ def one_clear_error(path):
         yield
     except KeyError as error:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error} is missing.") from error
-    except SafetensorError as error:
-        raise ValueError(
-            f"{os.fspath(path)!r} cannot be loaded: it is truncated, damaged or no model of "
-            f"{__package__} ({error})."
-        ) from error
     except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error}") from error
 
 
 def _read_statistics(file, metadata):
     classes = from_json(json.loads(metadata["labels"]), file)
-    class_sum, count = file.get_tensor("class_sum"), file.get_tensor("class_count")
+    class_sum, count = file.read("class_sum"), file.read("class_count")
     n_classes, d = class_sum.shape
     read, name, size = _LAYOUTS[int(metadata["format_version"])]
     if (
         not classes.shape == count.shape == (n_classes,)
         or not class_sum.size
-        or file.get_slice(name).get_shape() != [size(d)]
+        or file.shape(name) != (size(d),)
         or class_sum.dtype not in (np.float32, np.float64)
         or not (np.isfinite(class_sum).all() and np.isfinite(count).all() and (count >= 0).all())
         or not np.array_equal(np.unique(classes), classes)
@@ -154,7 +152,7 @@ def _read_statistics(file, metadata):
 
 
 def _read_packed(file, d):
-    return unpack(file.get_tensor("gram_packed"), d)
+    return unpack(file.read("gram_packed"), d)
 
 
 def _blocks(size):
@@ -173,11 +171,10 @@ def _blocks(size):
 
 
 def _read_blocks(file, d):
-    gram_lower = file.get_slice("gram_lower")  # of a memory map: read block by block
-    gram = np.zeros((d, d), file.get_tensor("class_sum").dtype, order="F")
+    gram = np.zeros((d, d), file.read("class_sum").dtype, order="F")
     for rows, columns, part in _blocks(d):
         block = gram[rows, columns]
-        block[...] = gram_lower[part].reshape(block.shape, order="F")
+        block[...] = file.read("gram_lower", part).reshape(block.shape, order="F")
     copy_lower_to_upper(gram)
     return gram
 
@@ -187,21 +184,3 @@ _LAYOUTS = {
     1: (_read_blocks, "gram_lower", lambda d: list(_blocks(d))[-1][-1].stop),
     2: (_read_packed, "gram_packed", lambda d: d * (d + 1) // 2),
 }
-
-
-@contextmanager
-def _put_in_place(path):
-    """A temporary path in the same folder, which takes the place of `path` in the end."""
-    path = os.path.realpath(path)
-    folder, name = os.path.split(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"The folder {folder!r} does not exist.")
-    with TemporaryDirectory(prefix=f".{name}.", dir=folder) as temporary_folder:
-        temporary = os.path.join(temporary_folder, name)
-        with open(temporary, "wb") as file:
-            mode = os.stat(path if os.path.exists(path) else file.fileno()).st_mode
-        yield temporary
-        os.chmod(temporary, stat.S_IMODE(mode))
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)

@@ -7,10 +7,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ._files import STORED_TYPES
 from ._layers import Layers
-
-_STORED_TYPES = ("bool", *(f"{kind}{size}" for kind in ("int", "uint") for size in (8, 16, 32, 64)))
-_STORED_TYPES += ("float16", "float32", "float64")
 
 
 def to_json(value, name, arrays):
@@ -32,7 +30,7 @@ def to_json(value, name, arrays):
         if value.dtype.kind == "S":
             items = [item.decode("latin-1") for item in items]
         return {"@list": to_json(items, name, None), "dtype": value.dtype.str}
-    if isinstance(value, np.ndarray) and value.dtype.name in _STORED_TYPES:
+    if isinstance(value, np.ndarray) and value.dtype.name in STORED_TYPES:
         arrays[name] = np.asarray(value, order="C")
         return {"@array": name}
     if type(value) is _encoders().get(type(value).__name__):
@@ -78,7 +76,7 @@ def from_json(value, file):
             raise ValueError(f"it holds labels of type {dtype.str!r}, longer than any of them.")
         return np.array(items, dtype)
     if "@array" in value:
-        return file.get_tensor(value["@array"])
+        return file.read(value["@array"])
     if "@encoder" in value:
         kind, parameters = _encoders()[value["@encoder"]], from_json(value["parameters"], file)
         encoder = kind.of_parameters(parameters) if _has_weights(kind) else kind(**parameters)

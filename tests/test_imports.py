@@ -16,8 +16,9 @@ CORE = {
     "_symmetric": set(),
     "_sums": set(),
     "_once": set(),
+    "_files": set(),
     "_layers": {"_samples", "_validation", "encoders"},
-    "_values": {"_layers", "encoders"},
+    "_values": {"_files", "_layers", "encoders"},
     "_statistics": {"_labels", "_once", "_sums", "_symmetric"},
     "_ridge": {"_once", "_statistics", "_symmetric"},
     "_carried": {"_once", "_ridge"},
@@ -49,7 +50,7 @@ CORE = {
         "_rules",
         "_temperature",
     },
-    "_persistence": {"_statistics", "_symmetric", "_values", "encoders"},
+    "_persistence": {"_files", "_statistics", "_symmetric", "_values", "encoders"},
 }
 ALLOWED = {
     **CORE,
