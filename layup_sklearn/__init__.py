@@ -1,29 +1,50 @@
 """Continual learning with frozen foundation models, as a scikit-learn classifier."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # editors and type checkers see the names; at run time they come when asked for
+    from ._choice import PAPER_RIDGES
+    from ._classifier import LayUPClassifier
+    from ._layers import Layers
+    from ._parallel import parallel_fit
+    from ._statistics import ClassStatistics
+    from .encoders import (
+        AdaptedImageEncoder,
+        FeatureCache,
+        ImageEncoder,
+        ModuleEncoder,
+        TextEncoder,
+    )
 
 __version__ = "0.2.0.dev0"
 
-_HOMES = {
-    "LayUPClassifier": "_classifier",
-    "parallel_fit": "_parallel",
-    "Layers": "_layers",
-    "ClassStatistics": "_statistics",
-    "PAPER_RIDGES": "_choice",
-    "ImageEncoder": "encoders",
-    "ModuleEncoder": "encoders",
-    "TextEncoder": "encoders",
-    "FeatureCache": "encoders",
-    "AdaptedImageEncoder": "encoders",
-}
+__all__ = [
+    "PAPER_RIDGES",
+    "AdaptedImageEncoder",
+    "ClassStatistics",
+    "FeatureCache",
+    "ImageEncoder",
+    "LayUPClassifier",
+    "Layers",
+    "ModuleEncoder",
+    "TextEncoder",
+    "parallel_fit",
+]
 
-__all__ = list(_HOMES)
+_HOMES = {
+    "PAPER_RIDGES": "_choice",
+    "ClassStatistics": "_statistics",
+    "LayUPClassifier": "_classifier",
+    "Layers": "_layers",
+    "parallel_fit": "_parallel",
+}
 
 
 def __getattr__(name):
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'encoders')}", __name__), name)
 
 
 def __dir__():
