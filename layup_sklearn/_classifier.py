@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._choice import RidgeChoice
 from ._folds import choose_by_folds
@@ -27,6 +27,7 @@ from ._validation import (
     Interval,
     StrOptions,
     check_candidates,
+    check_features,
     check_folds,
     is_plain,
 )
@@ -798,7 +799,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         named = hasattr(self, "feature_names_in_")
         if not reset and not named and is_plain(X, self.n_features_in_):
             return X
-        return validate_data(self, X, reset=reset)
+        return check_features(self, X, reset)
 
     def _fit_encoder(self, batch):
         encoder = self.encoder

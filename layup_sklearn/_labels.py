@@ -54,12 +54,23 @@ def _as_array(y, name):
         y = np.asarray(y)
     elif not hasattr(y, "dtype") and hasattr(y, "__len__") and not isinstance(y, (str, bytes)):
         items = list(y)
+        lengths = [len(item) if isinstance(item, (list, tuple)) else 0 for item in items]
+        if len({*lengths}) > 1:
+            odd = next(i for i, length in enumerate(lengths) if length != lengths[0])
+            raise ValueError(
+                f"{name}[{odd}] is {items[odd]!r}, and {name}[0] is {items[0]!r}: each sample has one "
+                "label, a number or a string."
+            )
         if not all(isinstance(item, str) for item in items) and not any(map(np.ndim, items)):
             y = np.empty(len(items), dtype=object)
             y[:] = items
     if np.ndim(y) == 0:
         raise ValueError(f"{name} must be 1-D, one label for each sample, got {y!r}.")
     return column_or_1d(y, warn=True)
+
+
+def _plain(label):
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def _from_objects(y, name):
@@ -71,10 +82,10 @@ def _from_objects(y, name):
     if not all(is_number):
         odd = is_number.index(not is_number[0]) if any(is_number) else _first_odd(y)
         raise ValueError(
-            f"{name} holds {y[odd]!r} at position {odd}, and {y[0]!r} at position 0; labels are all "
+            f"{name} holds {_plain(y[odd])!r} at position {odd}, and {_plain(y[0])!r} at position 0; labels are all "
             "numbers or all strings."
         )
-    numbers = [label.item() if isinstance(label, np.generic) else label for label in y]
+    numbers = [_plain(label) for label in y]
     if any(isinstance(number, bool) for number in numbers):
         return np.array(numbers)
     if all(isinstance(number, Integral) for number in numbers):

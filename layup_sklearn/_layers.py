@@ -4,10 +4,10 @@ from numbers import Integral
 
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._samples import as_features
-from ._validation import Interval
+from ._validation import Interval, check_features
 
 
 class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -68,7 +68,7 @@ class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         sizes, whole = list(self.sizes), Interval(Integral, 1, None, closed="left")
         if not all(whole.is_satisfied_by(size) for size in sizes):
             raise ValueError(f"sizes={self.sizes!r} must be positive whole numbers.")
-        X = validate_data(self, as_features(X))
+        X = check_features(self, as_features(X), reset=True)
         if sum(sizes) != X.shape[1]:
             raise ValueError(
                 f"sizes={self.sizes!r} add up to {sum(sizes)} columns, but X has {X.shape[1]}."
@@ -95,7 +95,7 @@ class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             For another number of columns than in `fit`.
         """
         check_is_fitted(self)
-        return validate_data(self, as_features(X), reset=False)
+        return check_features(self, as_features(X), reset=False)
 
     def fingerprint(self):
         """Name of the space that the features live in.
@@ -154,6 +154,8 @@ def new_encoder(encoder, n_layers):
     n_layers : int, "auto" or None
         A network by name makes no more of them.
     """
+    if isinstance(encoder, type):
+        raise TypeError(f"encoder is the class {encoder.__name__}: give an object.")
     if not isinstance(encoder, str):
         return clone(encoder)
     from .encoders import ImageEncoder

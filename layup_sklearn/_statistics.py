@@ -7,7 +7,7 @@ import numpy as np
 
 from ._labels import label_codes, union_of_labels
 from ._once import once
-from ._sums import add_by_class, add_squares
+from ._sums import add_by_class, add_squares, check_shapes
 from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 
 CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
@@ -65,8 +65,6 @@ class ClassStatistics:
     >>> statistics.class_sum
     array([[3., 1.],
            [0., 3.]])
-    >>> (statistics - ClassStatistics.from_samples(X[:1], ["a"])).class_count
-    array([1., 1.])
     """
 
     classes: np.ndarray
@@ -80,6 +78,7 @@ class ClassStatistics:
             if array.flags.writeable:
                 array = array.copy(order="F" if field.name == "gram" else "C")
             object.__setattr__(self, field.name, read_only(array))
+        check_shapes(self)
 
     @classmethod
     def zeros(cls, classes, n_features, dtype=np.float64):

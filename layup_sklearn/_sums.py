@@ -18,3 +18,15 @@ def add_by_class(class_sum, rows, codes, weight):
     present, group = np.unique(codes, return_inverse=True)
     onehot = csr_array((weight.astype(rows.dtype), group, np.arange(len(rows) + 1)))
     class_sum[present] += onehot.T @ rows
+
+
+def check_shapes(sums):
+    """Raise where gram, class_sum, class_count and classes do not fit each other."""
+    n_classes, d = sums.classes.size, sums.gram.shape[-1]
+    wanted = {"gram": (d, d), "class_sum": (n_classes, d), "class_count": (n_classes,)}
+    for name, shape in wanted.items():
+        if getattr(sums, name).shape != shape:
+            raise ValueError(
+                f"{name} has shape {getattr(sums, name).shape}, but {n_classes} classes and {d} "
+                f"features want {shape}."
+            )

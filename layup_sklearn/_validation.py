@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, validate_data
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
@@ -115,6 +115,52 @@ def _kept_rows(split, kept):
     if not len(train) or not len(test):
         raise ValueError("cv leaves a fold without training or without test rows in this call.")
     return train, test
+
+
+def check_features(estimator, X, reset):
+    """Features as scikit-learn checks them, and errors that say where something is wrong.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Takes number and names of the features where `reset`; else they must be its own.
+    X : array-like of shape (n_samples, n_features)
+    reset : bool
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+    """
+    try:
+        return validate_data(estimator, X, reset=reset)
+    except ValueError as error:
+        raise ValueError(_what_is_wrong(X) or str(error).strip()) from error
+
+
+def _what_is_wrong(X):
+    """One sentence with the place; None where scikit-learn says it better."""
+    try:
+        array = np.asarray(X)
+    except ValueError:
+        lengths = [np.size(row) for row in X]
+        odd = next(i for i, length in enumerate(lengths) if length != lengths[0])
+        return f"X[{odd}] has {lengths[odd]} values, but X[0] has {lengths[0]}: rows are of one length."
+    if array.ndim == 0:
+        return f"X must hold samples in rows, got {X!r}."
+    if array.dtype.kind == "c":
+        return "Complex data not supported: X holds complex numbers, and features are real."
+    try:
+        values = array.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+    if np.isfinite(values).all() or array.ndim != 2:
+        return None
+    row, column = np.argwhere(~np.isfinite(values))[0].tolist()
+    kind = "NaN" if np.isnan(values[row, column]) else "infinity"
+    return (
+        f"X contains {kind}, first in X[{row}, {column}]: leave such samples out, or fill them in "
+        "(sklearn.impute)."
+    )
 
 
 def is_plain(X, n_features):

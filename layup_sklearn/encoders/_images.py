@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import blake2b
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .._sample_error import SampleError
 from .._samples import as_array, as_collection, as_items
@@ -125,7 +125,9 @@ def read_image(image, position=0):
                 return to_rgb(opened)
         return to_rgb(array_to_picture(as_array(image)))
     except Exception as error:  # Pillow's plugins raise many kinds
-        cause = str(error).strip() or type(error).__name__
+        cause = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            cause = "it is no picture of a known format"
         raise ImageReadError(position, f"cannot read the image{name}: {cause}") from error
 
 

@@ -148,7 +148,8 @@ def _from_checkpoint(model, path):
             pretrained_cfg_overlay={"state_dict": backbone, "num_classes": 0},
         )
     except Exception as error:
-        raise ValueError(f"{path!r} holds no weights for {model!r}: {error}") from error
+        reason = "it is no file of tensors alone" if "weights_only" in str(error) else error
+        raise ValueError(f"{path!r} holds no weights for {model!r}: {reason}") from error
 
 
 def _without_classifier(state, network):
