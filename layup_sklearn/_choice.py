@@ -132,7 +132,7 @@ def _search(tried, above):
             for ridge in (
                 small / _BELOW,
                 median,
-                np.sqrt(median * total) if above is None else median * above,
+                np.sqrt(median) * np.sqrt(total) if above is None else median * above,
             )
         ]
         for small, median, total in scales_of(sums.squared_norm[:d], sums.total[:d], sums.n_samples)
@@ -165,11 +165,13 @@ def _at(tried, step):
 
 def grid_step(ridge):
     """The number of the nearest grid point."""
-    return round(STEPS_PER_DECADE * np.log10(ridge))
+    return round(STEPS_PER_DECADE * np.clip(np.log10(ridge), -300, 300))
 
 
 def grid_ridge(step):
     """The ridge of a grid point."""
+    if step > 300 * STEPS_PER_DECADE:
+        raise LinAlgError("These sums are those of no samples: singular at every ridge.")
     return 10.0 ** (step / STEPS_PER_DECADE)
 
 

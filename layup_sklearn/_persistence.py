@@ -22,6 +22,7 @@ from importlib import import_module
 import numpy as np
 
 from ._files import ArraysFile, replacement_of, write_arrays
+from ._layers import layer_sizes
 from ._statistics import ClassStatistics
 from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
 from ._values import from_json, to_json
@@ -102,7 +103,10 @@ def load_model(path):
             arrays = ((name, file.read(name)) for name in file.names())
             if metadata.pop("digest") != content_digest(metadata, arrays):
                 raise ValueError("its content is not what was written: it is damaged.")
-        return _read_statistics(file, metadata), from_json(json.loads(metadata["model"]), file)
+        statistics = _read_statistics(file, metadata)
+        model = from_json(json.loads(metadata["model"]), file)
+        _check_fitted(model["fitted"], statistics.n_features)
+        return statistics, model
 
 
 def _check_path(path):
@@ -143,12 +147,34 @@ def _read_statistics(file, metadata):
         or not class_sum.size
         or file.shape(name) != (size(d),)
         or class_sum.dtype not in (np.float32, np.float64)
-        or not (np.isfinite(class_sum).all() and np.isfinite(count).all() and (count >= 0).all())
+        or not (
+            np.isfinite(class_sum).all()
+            and np.isfinite(count).all()
+            and (count >= 0).all()
+            and count.any()
+        )
         or not np.array_equal(np.unique(classes), classes)
     ):
         raise ValueError("its arrays are not the sums of a model.")
     gram = read(file, d)
+    squares = gram.diagonal().astype(np.float64)  # below zero by rounding alone, after `forget`
+    if not np.isfinite(gram).all() or squares.min() < -1e-6 * squares.max():
+        raise ValueError("its Gram matrix is none.")
     return ClassStatistics(classes, read_only(gram), read_only(class_sum), count.astype(float))
+
+
+def _check_fitted(fitted, n_features):
+    """Features, layers and choice are those of the sums."""
+    encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
+    ends = np.cumsum(layer_sizes(encoder) or [n_features]).tolist()
+    tried = [] if choice is None else [choice[:2], *(pair[1::-1] for pair in choice[2])]
+    if ends[-1] != n_features or any(columns not in ends for _, columns in tried):
+        raise ValueError("its layers are not those of its sums.")
+    if encoder is not None:
+        return
+    names = fitted.get("feature_names_in_")
+    if fitted["n_features_in_"] != n_features or names is not None and len(names) != n_features:
+        raise ValueError("its features are not those of its sums.")
 
 
 def _read_packed(file, d):

@@ -2,11 +2,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fuzz
+import fuzz_files
 
 names = [st.sampled_from([*table]) for table in fuzz.TABLES]
 calls = st.tuples(*names, st.integers(0, 2**32 - 1))
@@ -23,3 +25,20 @@ def test_every_call_is_right_or_a_usual_error(kind, sequence):
 @settings(max_examples=200, deadline=None)
 def test_likely_sequences(seed):
     fuzz.check_sequence(*fuzz.random_sequence(np.random.default_rng(seed)))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind, n", [("models", 300), ("bits", 100), ("pictures", 60)])
+def test_changed_files_are_refused_or_right(kind, n, tmp_path):
+    with np.errstate(all="ignore"):
+        outcomes = getattr(fuzz_files, kind)(n, tmp_path)
+    assert sum(outcomes.values()) == n and outcomes["refused"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind, n", [("models", 5000), ("bits", 3000), ("pictures", 500)])
+def test_many_changed_files_are_refused_or_right(kind, n, tmp_path):
+    with np.errstate(all="ignore"):
+        outcomes = getattr(fuzz_files, kind)(n, tmp_path, seed=1)
+    assert sum(outcomes.values()) == n and outcomes["refused"]

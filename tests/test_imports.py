@@ -50,7 +50,7 @@ CORE = {
         "_rules",
         "_temperature",
     },
-    "_persistence": {"_files", "_statistics", "_symmetric", "_values", "encoders"},
+    "_persistence": {"_files", "_layers", "_statistics", "_symmetric", "_values", "encoders"},
 }
 ALLOWED = {
     **CORE,

@@ -447,7 +447,7 @@ def change(parameters=None, **fitted):
         ({"labels": "[" * 5000}, {}, "cannot be loaded"),
         ({"labels": "7"}, {}, "cannot be loaded"),
         ({"format_version": "one"}, {}, "cannot be loaded"),
-        ({"model": "{}"}, {}, "'parameters' is missing"),
+        ({"model": "{}"}, {}, "'fitted' is missing"),
         ({"model": "nonsense"}, {}, "cannot be loaded"),
         (change({"ridge": "best"}), {}, "The 'ridge' parameter"),
         (change({"os": "x"}), {}, "unexpected keyword argument 'os'"),
