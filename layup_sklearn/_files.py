@@ -65,7 +65,7 @@ class ArraysFile:
     """
 
     def __init__(self, file):
-        self._file, n_bytes = file, os.fstat(file.fileno()).st_size
+        self._file, self._arrays, n_bytes = file, {}, os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         self._start = 8 + length
         if self._start > n_bytes:
@@ -94,6 +94,11 @@ class ArraysFile:
         """Of the arrays."""
         return list(self._entries)
 
+    def read_all(self):
+        """All arrays by name, which `read` then hands out, too."""
+        self._arrays = {name: self.read(name) for name in self._entries}
+        return self._arrays
+
     def shape(self, name):
         """Of an array."""
         return self._entries[name][1]
@@ -107,6 +112,8 @@ class ArraysFile:
         items : slice, default=None
             None: all, in the shape of the array.
         """
+        if items is None and name in self._arrays:
+            return self._arrays[name]
         dtype, shape, start, end = self._entries[name]
         if items is not None:
             shape = (items.stop - items.start,)

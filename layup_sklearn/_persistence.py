@@ -100,8 +100,7 @@ def load_model(path):
                 f"{FORMAT_VERSION}: upgrade {__package__}."
             )
         if metadata["format_version"] != "1":
-            arrays = ((name, file.read(name)) for name in file.names())
-            if metadata.pop("digest") != content_digest(metadata, arrays):
+            if metadata.pop("digest") != content_digest(metadata, file.read_all().items()):
                 raise ValueError("its content is not what was written: it is damaged.")
         statistics = _read_statistics(file, metadata)
         model = from_json(json.loads(metadata["model"]), file)
