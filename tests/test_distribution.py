@@ -1,5 +1,6 @@
 """What a release would hold."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -63,3 +64,6 @@ def test_the_wheel_works_away_from_its_source(built, tmp_path):
         "assert all(hasattr(layup_sklearn, name) for name in layup_sklearn.__all__)\n"
     )
     subprocess.run([sys.executable, "-I", "-c", code], check=True, cwd=tmp_path)
+    alone = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(tmp_path / "site")}}
+    output = subprocess.check_output([sys.executable, "-m", "layup_sklearn"], text=True, **alone)
+    assert str(tmp_path) in output
