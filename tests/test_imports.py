@@ -69,6 +69,7 @@ ALLOWED = {
     "_displays": {"_layers", "encoders"},
     "evaluation": {"_displays", "_labels", "_validation", "encoders"},
     "encoders": {"_once", "_sample_error", "_samples", "_validation"},
+    "datasets": {"_labels", "encoders"},
     "__main__": {"_classifier", "encoders"},
 }
 FRAMEWORKS = {"timm", "torch", "torchvision", "transformers"}
