@@ -14,7 +14,7 @@ def test_example_runs_top_to_bottom(path, tmp_path):
     code = (
         "import layup_sklearn, matplotlib, runpy, sys\n"
         "matplotlib.use('Agg')\n"
-        "runpy.run_path(sys.argv[1], run_name='__main__')"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, str(path)], cwd=tmp_path, capture_output=True, text=True
