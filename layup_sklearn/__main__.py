@@ -15,7 +15,7 @@ from ._classifier import LayUPClassifier
 from .encoders import ImageEncoder
 from .encoders._environment import devices, weight_folders
 
-LIBRARIES = "numpy", "scipy", "scikit-learn", "joblib", "safetensors", "pillow", "tqdm"
+LIBRARIES = "numpy", "scipy", "scikit-learn", "joblib", "pillow", "tqdm"
 FOR_ENCODERS = "torch", "torchvision", "timm", "transformers"
 
 

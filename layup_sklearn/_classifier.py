@@ -794,7 +794,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                 "or set what changes no feature on that one, encoder_.set_params(...)."
             )
         if encoder is not None:
-            return check_collection(X, new_encoder(encoder, None) if reset else encoder)
+            named = isinstance(encoder, str)
+            return check_collection(X, new_encoder(encoder, None) if named else encoder)
         X = as_features(X)
         named = hasattr(self, "feature_names_in_")
         if not reset and not named and is_plain(X, self.n_features_in_):

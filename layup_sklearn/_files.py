@@ -18,7 +18,7 @@ _TYPES = {"BOOL": "?", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
 _TYPES |= {f"{kind}{8 * n}": f"<{kind.lower()}{n}" for kind in "IU" for n in (1, 2, 4, 8)}
 _NAMES = {np.dtype(code): name for name, code in _TYPES.items()}
 STORED_TYPES = tuple(dtype.name for dtype in _NAMES)
-_DAMAGED = "it is truncated, damaged or no file of arrays"
+_DAMAGED = f"it is truncated, damaged or no model of {__package__}"
 
 
 def write_arrays(file, arrays, metadata):
@@ -30,18 +30,15 @@ def write_arrays(file, arrays, metadata):
     arrays : dict of str to ndarray
     metadata : dict of str to str
     """
-    largest_items_first = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     header, end = {"__metadata__": metadata}, 0
-    for name in largest_items_first:
-        array, start = arrays[name], end
-        end += array.nbytes
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
         shape, dtype = list(array.shape), _NAMES[array.dtype.newbyteorder("<")]
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
-    for name in largest_items_first:
-        array = arrays[name]
+    for array in arrays.values():
         file.write(
             np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view("u1")
         )

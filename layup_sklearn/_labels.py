@@ -69,8 +69,9 @@ def _as_array(y, name):
     return column_or_1d(y, warn=True)
 
 
-def _plain(label):
-    return label.item() if isinstance(label, np.generic) else label
+def plain_label(label):
+    """A label of NumPy or torch as Python's own."""
+    return label.item() if hasattr(label, "item") else label
 
 
 def _from_objects(y, name):
@@ -82,10 +83,10 @@ def _from_objects(y, name):
     if not all(is_number):
         odd = is_number.index(not is_number[0]) if any(is_number) else _first_odd(y)
         raise ValueError(
-            f"{name} holds {_plain(y[odd])!r} at position {odd}, and {_plain(y[0])!r} at position 0; labels are all "
-            "numbers or all strings."
+            f"{name} holds {plain_label(y[odd])!r} at position {odd}, and {plain_label(y[0])!r} at "
+            "position 0; labels are all numbers or all strings."
         )
-    numbers = [_plain(label) for label in y]
+    numbers = [plain_label(label) for label in y]
     if any(isinstance(number, bool) for number in numbers):
         return np.array(numbers)
     if all(isinstance(number, Integral) for number in numbers):

@@ -65,6 +65,8 @@ class ClassStatistics:
     >>> statistics.class_sum
     array([[3., 1.],
            [0., 3.]])
+    >>> (statistics - ClassStatistics.from_samples(X[:1], ["a"])).class_count
+    array([1., 1.])
     """
 
     classes: np.ndarray
@@ -148,8 +150,7 @@ class ClassStatistics:
         Parameters
         ----------
         classes : ndarray of shape (n_other_classes,)
-            Sorted and distinct. Classes that are not among them are left out; their
-            samples stay in the Gram matrix.
+            Sorted and distinct. Samples of classes left out stay in the Gram matrix.
 
         Returns
         -------

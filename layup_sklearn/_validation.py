@@ -142,9 +142,7 @@ def _what_is_wrong(X):
     try:
         array = np.asarray(X)
     except ValueError:
-        lengths = [np.size(row) for row in X]
-        odd = next(i for i, length in enumerate(lengths) if length != lengths[0])
-        return f"X[{odd}] has {lengths[odd]} values, but X[0] has {lengths[0]}: rows are of one length."
+        return _odd_row(X)
     if array.ndim == 0:
         return f"X must hold samples in rows, got {X!r}."
     if array.dtype.kind == "c":
@@ -158,9 +156,18 @@ def _what_is_wrong(X):
     row, column = np.argwhere(~np.isfinite(values))[0].tolist()
     kind = "NaN" if np.isnan(values[row, column]) else "infinity"
     return (
-        f"X contains {kind}, first in X[{row}, {column}]: leave such samples out, or fill them in "
+        f"Input X contains {kind}, first in X[{row}, {column}]: leave such samples out, or fill them in "
         "(sklearn.impute)."
     )
+
+
+def _odd_row(X):
+    """Which row has another length than the first; None where it is something else."""
+    lengths = [len(row) if hasattr(row, "__len__") else 0 for row in X]
+    for i, length in enumerate(lengths):
+        if length != lengths[0]:
+            return f"X[{i}] has {length} values, but X[0] has {lengths[0]}: rows are of one length."
+    return None
 
 
 def is_plain(X, n_features):

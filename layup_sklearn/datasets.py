@@ -1,6 +1,7 @@
 """Data as people have it: a folder for each class, data sets of pairs, loaders of batches.
 
-Nothing here imports torch, torchvision or Hugging Face datasets; their objects are known by what they can do.
+Nothing here imports torch, torchvision or Hugging Face datasets; their objects are known by what
+they can do.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ._labels import check_labels
+from ._labels import check_labels, plain_label
 from .encoders._images import FORMATS
 
 __all__ = ["as_X_y", "load_image_folder", "partial_fit_batches"]
@@ -163,9 +164,9 @@ def as_X_y(dataset, columns=("image", "label")):
         raise ValueError(f"This is a dict of data sets: give one of them, of {list(dataset)}.")
     labels = _known_labels(dataset, columns)
     if labels is not None:
-        return _Samples(dataset, columns), check_labels([_item(label) for label in labels])
+        return _Samples(dataset, columns), check_labels([plain_label(label) for label in labels])
     pairs = [_pair(row, columns) for row in _rows(dataset)]
-    return [sample for sample, _ in pairs], check_labels([_item(label) for _, label in pairs])
+    return [sample for sample, _ in pairs], check_labels([plain_label(label) for _, label in pairs])
 
 
 class _Samples(Sequence):
@@ -276,7 +277,7 @@ def _as_batches(batches, columns, batch_size):
     if np.ndim(_pair(first, columns)[1]):
         return pairs, length
     parts = iter(lambda: list(islice(pairs, batch_size)), [])
-    joined = (([x for x, _ in part], [_item(label) for _, label in part]) for part in parts)
+    joined = (([x for x, _ in part], [plain_label(label) for _, label in part]) for part in parts)
     return joined, length and ceil(length / batch_size)
 
 
@@ -301,8 +302,3 @@ def _pair(row, columns):
             + (f" of {len(row)}." if hasattr(row, "__len__") else ".")
         )
     return row
-
-
-def _item(label):
-    """A label of NumPy or torch as Python's own."""
-    return label.item() if hasattr(label, "item") else label

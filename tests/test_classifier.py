@@ -30,6 +30,7 @@ CONFIGURATIONS = [
     LayUPClassifier(ridge=1.0),
     LayUPClassifier(cv=3),
     LayUPClassifier(cv=4, ridges=PAPER_RIDGES),
+    LayUPClassifier(n_layers=1, ridges=[0.1, 1.0, 10.0]),
     LayUPClassifier(FunctionTransformer(validate=True)),
     LayUPClassifier(rule="gaussian", priors="uniform"),
 ]

@@ -184,7 +184,7 @@ BAD_SHARDS = {
     "nan": (
         lambda: (X * np.nan, y),
         ValueError,
-        "Shard 2 cannot be learned: .*contains NaN",
+        "Shard 2 cannot be learned: Input .* contains NaN",
     ),
     "columns": (lambda: (X[:, :2], y), ValueError, "Shard 2 .* 2 features"),
     "label kind": (lambda: (X, y.astype(str)), ValueError, "Shard 2 .* of one kind"),

@@ -179,12 +179,9 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         rows = split_rows(labels, self.validation_fraction, random_state)
         module = copy.deepcopy(base.module)
         history = adapt(self, frozen, module, images, labels, rows, random_state)
-        vars(self).update(
-            layer_sizes_=layer_sizes,
-            method_=self.method,
-            history_=history,
-            adapted_state_=difference(base.module, module),
-        )
+        fitted = {"layer_sizes_": layer_sizes, "method_": self.method, "history_": history}
+        fitted["adapted_state_"] = difference(base.module, module)
+        self.__dict__ = {**vars(self), **fitted}  # all or nothing
         return self
 
     def transform(self, X):

@@ -189,8 +189,7 @@ class FeatureCache:
         return {"location": self.location, "max_bytes": self.max_bytes, "dtype": self.dtype}
 
     def __setstate__(self, state):
-        vars(self).update({"max_bytes": None, **state})
-        self._open_in_memory()
+        self.__init__(**state)
 
     def _open_in_memory(self):
         self._process, self._in_memory, self._warned = os.getpid(), None, False

@@ -56,8 +56,8 @@ def check_classes_of_images(y, images):
     classes, labels = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"y holds 1 class, {classes[:1].tolist()[0]!r}; adaptation learns to tell classes apart: let the "
-            "first call hold at least two, or use ImageEncoder."
+            f"y holds 1 class, {classes[:1].tolist()[0]!r}; adaptation learns to tell classes apart: "
+            "let the first call hold at least two, or use ImageEncoder."
         )
     return labels
 

@@ -84,7 +84,7 @@ def _pooled(name, output, pool, inputs):
         )
     if features.ndim != 2 or len(features) != len(inputs):
         raise ValueError(
-            f"The layer {name!r} gives shape {tuple(output.shape)}, which pool={getattr(pool, '__name__', pool)!r} turns into "
-            f"{tuple(features.shape)}, not (n_images, width): give a function as pool."
+            f"The layer {name!r} gives shape {tuple(output.shape)}, which "
+            f"pool={getattr(pool, '__name__', pool)!r} turns into {tuple(features.shape)}, not (n_images, width): give a function as pool."
         )
     return features.float().clone()

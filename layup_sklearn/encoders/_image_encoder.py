@@ -9,7 +9,6 @@ from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._decoding import decoded_batches
 from ._device_pixels import Resizing, device_batches
-from ._digests import architecture
 from ._images import as_image_list, image_key, image_stamp, read_image
 from ._layers import ORDERS, layer_order
 from ._pooling import POOLINGS, columns_of
@@ -217,9 +216,8 @@ class ImageEncoder(FrozenEncoder):
     def _space(self, network):
         preprocess, mean, std = self._preprocessing(network)
         pool = self._pool(network)
-        module = network.module
-        name = module.pretrained_cfg.get("architecture")
-        weights = f"{name} {architecture(module)} {network.digest}"
+        name = network.module.pretrained_cfg.get("architecture")
+        weights = f"{name} {network.architecture} {network.digest}"
         return f"{weights} {preprocess} {mean} {std} {pool} {self.precision} {self.layers}"
 
     def _batches(self, network, images, positions):

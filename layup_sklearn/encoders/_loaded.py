@@ -1,7 +1,7 @@
 """Frozen networks as they were loaded."""
 
 from .._once import once
-from ._digests import digest_weights
+from ._digests import architecture, digest_weights
 from ._torch import device_of
 
 
@@ -22,6 +22,11 @@ class LoadedNetwork:
         return device_of(self.module)
 
     @once
+    def architecture(self):
+        """See :func:`architecture`; once, as `digest`, for a network that stays as it is."""
+        return architecture(self.module)
+
+    @once
     def digest(self):
-        """Of the weights, see :func:`digest_weights`; for networks that stay as they are."""
+        """Of the weights, see :func:`digest_weights`."""
         return digest_weights(self.module)

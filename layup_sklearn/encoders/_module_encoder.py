@@ -13,7 +13,7 @@ from .._validation import HasMethods, StrOptions
 from ._base import POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._decoding import decoded_batches
-from ._digests import architecture, digest_weights
+from ._digests import digest_weights
 from ._hooks import hooked_features
 from ._images import ImageReadError, as_image_list, image_key, image_stamp, read_image
 from ._loaded import LoadedNetwork
@@ -66,8 +66,9 @@ class ModuleEncoder(FrozenEncoder):
     memory : FeatureCache, joblib.Memory, path or None, default=None
         Where features are kept, see :class:`ImageEncoder`. An entry belongs to the weights, the
         printed module and the numbers that its parts hold, the layers, the pooling, and what
-        `preprocess` makes of one test picture; clear the cache when anything else has changed, such as the code of
-        ``forward`` or of an imported `pool`, or buffers that are not in the state dict.
+        `preprocess` makes of one test picture; clear the cache when anything else has changed, such
+        as the code of ``forward`` or of an imported `pool`, or buffers that are not in the state
+        dict.
     verbose : int, default=0
         1 shows a progress bar with images per second.
 
@@ -225,7 +226,7 @@ class ModuleEncoder(FrozenEncoder):
     def _space(self, network):
         seen = self._test_input()
         preprocessed = blake2b(np.ascontiguousarray(seen), digest_size=16).hexdigest()
-        weights = f"{network.digest} {architecture(network.module)} {list(self.layers)}"
+        weights = f"{network.digest} {network.architecture} {list(self.layers)}"
         pool = self._pool_state()
         return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {pool} {self.precision}"
 
