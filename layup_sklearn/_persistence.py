@@ -132,7 +132,14 @@ def one_clear_error(path):
         yield
     except KeyError as error:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error} is missing.") from error
-    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"{os.fspath(path)!r} cannot be loaded: {error}") from error
 
 

@@ -431,6 +431,9 @@ def change(parameters=None, **fitted):
     return {"model": json.dumps({"parameters": parameters or {}, "fitted": with_fitted})}
 
 
+NO_LAYERS = {"@encoder": "ImageEncoder", "parameters": {}, "fitted": {"layer_sizes_": [[]]}}
+
+
 @pytest.mark.parametrize(
     "metadata, tensors, message",
     [
@@ -455,6 +458,7 @@ def change(parameters=None, **fitted):
         (change(encoder_={"@encoder": "Popen", "parameters": {}, "fitted": {}}), {}, "Popen"),
         (change(encoder_="a string"), {}, "encoder"),
         (change(choice_by_folds=3), {}, "cannot be loaded"),
+        (change(encoder_=NO_LAYERS), {}, "cannot be loaded"),
     ],
     ids=str,
 )
