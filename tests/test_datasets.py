@@ -259,7 +259,8 @@ def test_pictures_of_a_folder_in_batches(tmp_path):
     classifier = LayUPClassifier(ImageEncoder("test_vit", pretrained=False, image_size=32))
     pairs = list(zip(paths, labels))
     partial_fit_batches(classifier, pairs, batch_size=2, verbose=0)
-    assert_same_model(classifier, LayUPClassifier(classifier.encoder).fit(paths, labels), paths)
+    reference = LayUPClassifier(classifier.encoder).fit(paths, labels)
+    assert_same_model(classifier, reference, paths, rtol=1e-5)  # float32, batches of other sizes
 
 
 def test_what_was_learned_before_an_error_stays():
