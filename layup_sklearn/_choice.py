@@ -9,7 +9,7 @@ from scipy.linalg import LinAlgError
 from ._ridge import RidgeFactor
 
 #: The 16 candidates of the paper (with ``cv=4``: its whole procedure).
-PAPER_RIDGES = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
+PAPER_RIDGES: tuple[float, ...] = (*np.logspace(-4, 3, 15).tolist(), 1e-8)
 
 STEPS_PER_DECADE = 2  # of the grid of ridges, which are powers of ten
 _FLAT = 0.1  # nats of log evidence that are not worth another factorisation

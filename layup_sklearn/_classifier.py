@@ -5,8 +5,10 @@ from dataclasses import replace
 from itertools import chain
 from numbers import Integral, Real
 from types import SimpleNamespace
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -22,6 +24,8 @@ from ._readout import familiarity
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
 from ._solution import Settings, check_ridge, leading_columns, solution_of
+from ._statistics import ClassStatistics
+from ._typing import Folds, Samples, StrPath
 from ._validation import (
     HasMethods,
     Interval,
@@ -29,7 +33,6 @@ from ._validation import (
     check_candidates,
     check_features,
     check_folds,
-    is_plain,
 )
 
 
@@ -164,6 +167,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
     _parameter_constraints = {
         "encoder": [None, str, HasMethods(["fit", "transform"])],
         "n_layers": [None, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -177,15 +182,15 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        encoder=None,
+        encoder: BaseEstimator | str | None = None,
         *,
-        n_layers=None,
-        ridge="auto",
-        ridges=None,
-        cv=None,
-        rule="gaussian",
-        priors=None,
-        dtype="float64",
+        n_layers: int | Literal["auto"] | None = None,
+        ridge: float | Literal["auto"] = "auto",
+        ridges: ArrayLike | None = None,
+        cv: int | Folds | None = None,
+        rule: Literal["gaussian", "ridge"] = "gaussian",
+        priors: Literal["uniform"] | dict[Any, float] | None = None,
+        dtype: Literal["float64", "float32"] = "float64",
     ):
         self.encoder = encoder
         self.n_layers = n_layers
@@ -199,7 +204,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     _model = None  # all that was learned; replaced whole, never changed
     _changed = None  # a parameter of the encoder that was set after the fit
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Forget everything, then learn.
 
         Parameters
@@ -228,7 +233,13 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         return self._begin(X, y, [], sample_weight)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Samples,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Learn a batch on top of all earlier ones.
 
         Parameters
@@ -265,13 +276,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         batch = self._check_batch(X, y, sample_weight)
         classes = union_of_labels(model.statistics.classes, declared, batch.y)
         batches = batch.encoded(model.encoder, model.statistics.n_features)
-        if settings.by_folds:
-            new = self._learned_by_folds(model, classes, batch, batches)
-        else:
-            new = model.learned(classes, batches, len(batch))
+        new = self._learned(model, settings, classes, batch, batches, len(batch))
         return self._replace(model, new)
 
-    def merge(self, other):
+    def merge(self, other: "LayUPClassifier") -> Self:
         """Add all that another classifier has learned.
 
         Parameters
@@ -312,7 +320,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             statistics = model.folded().statistics + others.folded().statistics
         return self._replace(model, model.replaced(statistics, model.choice or others.choice))
 
-    def forget(self, X, y, sample_weight=None):
+    def forget(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Take samples out, as if they had never been learned.
 
         Parameters
@@ -364,7 +372,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         new = old.add_batches(batch.encoded(model.encoder, old.n_features), sign=-1.0)
         return self._replace(model, model.replaced(without_samples(old, new)))
 
-    def save(self, path):
+    def save(self, path: StrPath) -> None:
         """Write everything to one file, without pickle.
 
         Parameters
@@ -407,7 +415,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         save_model(path, model.folded().statistics, content)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: StrPath) -> Self:
         """Read what `save` has written.
 
         Parameters
@@ -440,13 +448,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             if choice is not None:
                 ridge, n_features, scores = choice
                 choice = RidgeChoice(ridge, n_features, None, scores)
-            for name in ("n_features_in_", "feature_names_in_"):
-                if name in fitted:
-                    setattr(classifier, name, fitted[name])
+            names = fitted.keys() & {"n_features_in_", "feature_names_in_"}
+            vars(classifier).update((name, fitted[name]) for name in names)
             classifier._model = Model(encoder, statistics, choice=choice)
         return classifier
 
-    def decision_function(self, X):
+    def decision_function(self, X: Samples) -> NDArray[np.float64]:
         """Scores of the classes.
 
         Of the ridge rule they approach 1 for the class and 0 for the others; of the Gaussian rule
@@ -479,7 +486,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         for _, features in encoded(X, model.encoder, model.statistics.n_features):
             yield features[:, : solution.rule.coef.shape[1]].astype(np.float64, copy=False)
 
-    def predict(self, X):
+    def predict(self, X: Samples) -> NDArray[Any]:
         """Labels of largest score.
 
         Parameters
@@ -495,7 +502,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         model, solution = self._solved()
         return model.statistics.classes[self._scores(X, model, solution).argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Samples) -> NDArray[np.float64]:
         """Probabilities of the classes, of which `predict` gives the largest.
 
         Parameters
@@ -544,7 +551,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         model, solution = self._solved()
         return solution.probabilities(self._scores(X, model, solution))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Samples) -> NDArray[np.float64]:
         """Logarithms of `predict_proba`, exact where probabilities are too small for a float.
 
         Parameters
@@ -560,7 +567,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         model, solution = self._solved()
         return solution.log_probabilities(self._scores(X, model, solution))
 
-    def score_samples(self, X):
+    def score_samples(self, X: Samples) -> NDArray[np.float64]:
         """How much samples look like a class that was seen: the higher, the more normal.
 
         The cosine similarity to the nearest class mean, after whitening with the Gram
@@ -612,49 +619,47 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         factor, seen = model.solved_factor(solution), solution.seen
         coef = factor.coef(solution.rule.coef.shape[1])[seen]
         norms = np.einsum("ij,ij->i", coef, model.class_sum[seen, : coef.shape[1]])
-        scores = [
-            familiarity(rows @ coef.T, factor.leverage(rows), norms)
-            for rows in self._leading(X, model, solution)
-        ]
+        parts = self._leading(X, model, solution)
+        scores = [familiarity(rows @ coef.T, factor.leverage(rows), norms) for rows in parts]
         return np.concatenate(scores)
 
     @property
-    def classes_(self):
+    def classes_(self) -> NDArray[Any]:
         return self._fitted_model().statistics.classes
 
     @property
-    def statistics_(self):
+    def statistics_(self) -> ClassStatistics:
         return self._fitted_model().folded().statistics
 
     @property
-    def encoder_(self):
+    def encoder_(self) -> BaseEstimator | None:
         return self._fitted_model().encoder
 
     @property
-    def ridge_(self):
+    def ridge_(self) -> float:
         return self._solved()[1].ridge
 
     @property
-    def n_layers_(self):
+    def n_layers_(self) -> int:
         return self._solved()[1].n_layers
 
     @property
-    def coef_(self):
+    def coef_(self) -> NDArray[np.float64]:
         return self._solved()[1].rule.coef
 
     @property
-    def intercept_(self):
+    def intercept_(self) -> NDArray[np.float64]:
         return self._solved()[1].rule.intercept
 
     @property
-    def log_evidence_(self):
+    def log_evidence_(self) -> float:
         return float(self._solved()[1].evidence.log_likelihood())
 
     @property
-    def ridge_scores_(self):
+    def ridge_scores_(self) -> NDArray[np.void]:
         return self._solved()[1].scores
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, also those of the encoder, ``encoder__NAME``.
 
         Parameters
@@ -735,10 +740,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         classes = union_of_labels(declared, batch.y)
         empty = Model.empty(encoder, classes, first[0].shape[1], self.dtype)
         batches = chain([first], batches)
-        if settings.by_folds:
-            fresh._model = fresh._learned_by_folds(empty, classes, batch, batches)
-        else:
-            fresh._model = empty.learned(classes, batches)
+        fresh._model = fresh._learned(empty, settings, classes, batch, batches)
         check_ridge(fresh._model, settings)
         return self._replace(before, fresh._model, fresh.__dict__)
 
@@ -756,8 +758,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             self.__dict__ = state
         return self
 
-    def _learned_by_folds(self, model, classes, batch, batches):
-        """The model that has seen a batch, and a choice made on its folds."""
+    def _learned(self, model, settings, classes, batch, batches, n_rows=None):
+        """The model that has seen a batch; with `cv`, a choice made on its folds as well."""
+        if not settings.by_folds:
+            return model.learned(classes, batches, n_rows)
         old = model.folded().statistics.with_classes(classes)
         X = np.concatenate([features for features, _, _ in batches]).astype(np.float64, copy=False)
         y, weight = batch.y, batch.sample_weight
@@ -796,11 +800,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         if encoder is not None:
             named = isinstance(encoder, str)
             return check_collection(X, new_encoder(encoder, None) if named else encoder)
-        X = as_features(X)
-        named = hasattr(self, "feature_names_in_")
-        if not reset and not named and is_plain(X, self.n_features_in_):
-            return X
-        return check_features(self, X, reset)
+        return check_features(self, as_features(X), reset)
 
     def _fit_encoder(self, batch):
         encoder = self.encoder

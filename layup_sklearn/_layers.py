@@ -1,16 +1,20 @@
 """The layers that features consist of, and the encoders that make them."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Any, Self
 
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._samples import as_features
+from ._typing import Transformer
 from ._validation import Interval, check_features
 
 
-class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Layers(OneToOneFeatureMixin, Transformer, BaseEstimator):
     """Ready features that consist of layers.
 
     As the encoder of a :class:`LayUPClassifier` it says where each layer ends, so that `n_layers`, also
@@ -42,10 +46,10 @@ class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     8
     """
 
-    def __init__(self, sizes):
+    def __init__(self, sizes: Sequence[int]):
         self.sizes = sizes
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Check the number of columns.
 
         Parameters
@@ -76,7 +80,7 @@ class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.layer_sizes_ = sizes
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Hand features on.
 
         Parameters
@@ -97,7 +101,7 @@ class Layers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return check_features(self, as_features(X), reset=False)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Name of the space that the features live in.
 
         Returns

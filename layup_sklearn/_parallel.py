@@ -1,18 +1,29 @@
 """One fit spread over processes or machines: sums of the shards, added up."""
 
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from copy import copy
 from itertools import chain
+from typing import TypeAlias, TypeVar
 
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from ._classifier import LayUPClassifier
 from ._solution import check_ridge
+from ._typing import Samples
+
+Shard: TypeAlias = tuple[Samples, ArrayLike] | tuple[Samples, ArrayLike, ArrayLike]
+Classifier = TypeVar("Classifier", bound=LayUPClassifier)
 
 
-def parallel_fit(classifier, shards, n_jobs=None):
+def parallel_fit(
+    classifier: Classifier,
+    shards: Iterable[Shard | Callable[[], Shard]],
+    n_jobs: int | None = None,
+) -> Classifier:
     """Learn shards of data side by side, on top of what the classifier knows.
 
     Parameters

@@ -1,16 +1,17 @@
 """The sums that LayUP remembers, and nothing else."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from itertools import chain, islice
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ._labels import label_codes, union_of_labels
 from ._once import once
-from ._sums import add_by_class, add_squares, check_shapes
+from ._sums import add_rows, check_shapes
 from ._symmetric import copy_lower_to_upper, pack, read_only, unpack
-
-CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +70,10 @@ class ClassStatistics:
     array([1., 1.])
     """
 
-    classes: np.ndarray
-    gram: np.ndarray
-    class_sum: np.ndarray
-    class_count: np.ndarray
+    classes: NDArray[Any]
+    gram: NDArray[np.floating]
+    class_sum: NDArray[np.floating]
+    class_count: NDArray[np.float64]
 
     def __post_init__(self):
         for field in fields(self):
@@ -83,7 +84,7 @@ class ClassStatistics:
         check_shapes(self)
 
     @classmethod
-    def zeros(cls, classes, n_features, dtype=np.float64):
+    def zeros(cls, classes: ArrayLike, n_features: int, dtype: DTypeLike = np.float64) -> Self:
         """Statistics of no sample at all, which take no memory for the Gram matrix.
 
         Parameters
@@ -105,7 +106,9 @@ class ClassStatistics:
         return cls(classes, gram, read_only(class_sum), np.zeros(len(classes)))
 
     @classmethod
-    def from_samples(cls, X, y, sample_weight=None):
+    def from_samples(
+        cls, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Statistics of labelled rows.
 
         Parameters
@@ -126,25 +129,25 @@ class ClassStatistics:
         return cls.zeros(union_of_labels(y), X.shape[1]).add_samples(X, y, sample_weight)
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         return len(self.gram)
 
     @once
-    def n_samples(self):
+    def n_samples(self) -> float:
         """Sum of the weights of all samples."""
         return float(self.class_count.sum())
 
     @once
-    def squared_norm(self):
+    def squared_norm(self) -> NDArray[np.float64]:
         """Diagonal of `gram`, as float64."""
         return self.gram.diagonal().astype(np.float64)
 
     @once
-    def total(self):
+    def total(self) -> NDArray[np.float64]:
         """Sum of all rows, as float64."""
         return self.class_sum.sum(axis=0, dtype=np.float64)
 
-    def with_classes(self, classes):
+    def with_classes(self, classes: NDArray[Any]) -> Self:
         """The same sums over other classes, the new ones with zeros.
 
         Parameters
@@ -164,14 +167,16 @@ class ClassStatistics:
         class_sum = np.zeros((len(classes), self.n_features), self.class_sum.dtype)
         class_count = np.zeros(len(classes))
         class_sum[rows], class_count[rows] = self.class_sum[common], self.class_count[common]
-        return ClassStatistics(classes, self.gram, read_only(class_sum), class_count)
+        return type(self)(classes, self.gram, read_only(class_sum), class_count)
 
-    def add_samples(self, X, y, sample_weight=None, sign=1.0):
+    def add_samples(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, sign: float = 1.0
+    ) -> Self:
         """Statistics with some samples more.
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features)
             Feature rows.
         y : array-like of shape (n_samples,)
             Labels among ``self.classes``.
@@ -188,7 +193,7 @@ class ClassStatistics:
         weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         return self.add_batches([(X, np.asarray(y), weight)], sign)
 
-    def add_batches(self, batches, sign=1.0):
+    def add_batches(self, batches: Iterable[tuple[NDArray[Any], ...]], sign: float = 1.0) -> Self:
         """Statistics with the samples of some batches more; the sums are copied once.
 
         Parameters
@@ -211,20 +216,15 @@ class ClassStatistics:
             if len(X) != len(y):
                 raise ValueError(f"X has {len(X)} rows and y {len(y)} labels.")
             codes = label_codes(self.classes, y)
-            for start in range(0, len(codes), CHUNK_ROWS):
-                chunk = slice(start, start + CHUNK_ROWS)
-                with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
-                    rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
-                    add_squares(gram, rows, weight[chunk], sign)
-                    add_by_class(class_sum, rows, codes[chunk], sign * weight[chunk])
+            add_rows(gram, class_sum, X, codes, weight, sign)
             class_count += sign * np.bincount(codes, weight, minlength=len(class_count))
         copy_lower_to_upper(gram)
-        return ClassStatistics(self.classes, *map(read_only, (gram, class_sum, class_count)))
+        return type(self)(self.classes, *map(read_only, (gram, class_sum, class_count)))
 
-    def __add__(self, other):
+    def __add__(self, other: Self) -> Self:
         return self._combine(other, np.add)
 
-    def __sub__(self, other):
+    def __sub__(self, other: Self) -> Self:
         return self._combine(other, np.subtract)
 
     def _combine(self, other, operation):
@@ -238,11 +238,11 @@ class ClassStatistics:
         names = ("gram", "class_sum", "class_count")
         pairs = [(getattr(left, name), getattr(right, name)) for name in names]
         sums = (operation(a, b, dtype=a.dtype) for a, b in pairs)
-        return ClassStatistics(classes, *map(read_only, sums))
+        return type(self)(classes, *map(read_only, sums))
 
     def __getstate__(self):
-        names = ("classes", "class_sum", "class_count")
-        return {"gram": pack(self.gram), **{name: getattr(self, name) for name in names}}
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**arrays, "gram": pack(self.gram)}
 
     def __setstate__(self, state):
         gram = unpack(state["gram"], state["class_sum"].shape[1])

@@ -4,6 +4,18 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 from scipy.sparse import csr_array
 
+CHUNK_ROWS = 1024  # rows that are copied to the type of the sums at a time
+
+
+def add_rows(gram, class_sum, X, codes, weight, sign):
+    """Add rows to a Gram matrix, its lower triangle, and to the sums of their classes, in place."""
+    for start in range(0, len(codes), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        with np.errstate(over="ignore", invalid="ignore"):  # the sums say so, too
+            rows = np.asarray(X[chunk], dtype=gram.dtype, order="C")
+            add_squares(gram, rows, weight[chunk], sign)
+            add_by_class(class_sum, rows, codes[chunk], sign * weight[chunk])
+
 
 def add_squares(gram, rows, weight, sign):
     """Add sign * rows' diag(weight) rows to the lower triangle of a Gram matrix, in place."""

@@ -5,22 +5,36 @@ they can do.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from math import ceil
 from operator import length_hint
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from sklearn.base import BaseEstimator
 
 from ._labels import check_labels, plain_label
+from ._typing import StrPath
 from .encoders._images import FORMATS
 
 __all__ = ["as_X_y", "load_image_folder", "partial_fit_batches"]
 
+Classifier = TypeVar("Classifier", bound=BaseEstimator)
 
-def load_image_folder(folder, classes=None):
+
+class Rows(Protocol):
+    """What gives a row for a number: a list, a data set of torch, torchvision or Hugging Face."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+def load_image_folder(
+    folder: StrPath, classes: Sequence[str] | None = None
+) -> tuple[NDArray[np.object_], NDArray[np.str_]]:
     """List the pictures of a folder that holds a folder for each class.
 
     Parameters
@@ -116,7 +130,9 @@ def _raise(error):
     raise error
 
 
-def as_X_y(dataset, columns=("image", "label")):
+def as_X_y(
+    dataset: Rows, columns: tuple[str, str] = ("image", "label")
+) -> tuple[Sequence[Any], NDArray[Any]]:
     """Split a data set into its samples and its labels.
 
     Parameters
@@ -201,8 +217,13 @@ def _known_labels(dataset, columns):
 
 
 def partial_fit_batches(
-    classifier, batches, *, columns=("image", "label"), batch_size=1024, verbose=1
-):
+    classifier: Classifier,
+    batches: Iterable[Any] | Rows,
+    *,
+    columns: tuple[str, str] = ("image", "label"),
+    batch_size: int = 1024,
+    verbose: int = 1,
+) -> Classifier:
     """Learn batch by batch, from a loader, a generator or a data set.
 
     Parameters

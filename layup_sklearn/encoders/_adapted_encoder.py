@@ -1,20 +1,24 @@
 """First-session adaptation: a few new parameters learn the first task, then all is frozen."""
 
 import copy
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._typing import Samples, Transformer
 from .._validation import Interval, StrOptions
 from ._adapted_network import Adapted, difference
 from ._first_task import adapt, check_classes_of_images, split_rows
 from ._image_encoder import ImageEncoder
-from ._images import as_image_list
 
 
-class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEstimator):
     """An ImageEncoder whose network its first task has adapted.
 
     `fit` trains a few new parameters in a copy of a frozen vision transformer to tell the
@@ -70,15 +74,13 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     48, random crops (70 to 100 % of the area), horizontal flips, colours within 10 %. Pictures are
     decoded once and held as bytes (200 KB each at 224 pixels). With a folder as the encoder's
     `memory` and an integer as `random_state`, a fit that was interrupted goes on after its last
-    epoch. With ``precision="bfloat16"``, as on CUDA by default, training runs under autocast.
-
-    The network of `encoder`, which others may share, is never changed. A fit that fails or
-    is interrupted leaves the encoder as it was.
+    epoch. With ``precision="bfloat16"``, as on CUDA by default, training runs under autocast. The
+    network of `encoder`, which others may share, is never changed. A fit that fails or is
+    interrupted leaves the encoder as it was.
 
     References
     ----------
-    .. [1] Ahrens, Lehmann, Lee, Wermter, "Read Between the Layers", TMLR 2024,
-       arXiv:2312.08888.
+    .. [1] Ahrens, Lehmann, Lee, Wermter, "Read Between the Layers", TMLR 2024, arXiv:2312.08888.
 
     Examples
     --------
@@ -93,6 +95,9 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     'blocks.0.attn.qkv.weight'
     """
 
+    adapted_state_: dict[str, NDArray[np.float32]]
+    method_: str
+    history_: list[dict[str, float]]
     _parameter_constraints = {
         "encoder": [None, ImageEncoder],
         "method": [StrOptions({"adaptformer", "ssf", "vpt", "lora"})],
@@ -105,14 +110,14 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def __init__(
         self,
-        encoder=None,
+        encoder: ImageEncoder | None = None,
         *,
-        method="adaptformer",
-        epochs=20,
-        learning_rate=0.003,
-        validation_fraction=0.1,
-        patience=5,
-        random_state=None,
+        method: Literal["adaptformer", "ssf", "vpt", "lora"] = "adaptformer",
+        epochs: int = 20,
+        learning_rate: float = 0.003,
+        validation_fraction: float = 0.1,
+        patience: int = 5,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.encoder = encoder
         self.method = method
@@ -122,11 +127,12 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.patience = patience
         self.random_state = random_state
 
-    as_samples = staticmethod(as_image_list)
+    as_samples = staticmethod(ImageEncoder.as_samples)
+    _n_features_out = ImageEncoder._n_features_out
     _expected_fingerprint = None
 
     @classmethod
-    def of_parameters(cls, parameters):
+    def of_parameters(cls, parameters: Mapping[str, Any]) -> Self:
         """From parameters of a file; those of files of format 1 held all of ImageEncoder's.
 
         Parameters
@@ -144,7 +150,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         encoder = {"encoder": ImageEncoder(**others)} if others else {}
         return cls(**{name: parameters[name] for name in own}, **encoder)
 
-    def fit(self, X, y=None):
+    def fit(self, X: Samples, y: ArrayLike | None = None) -> Self:
         """Adapt the network to a first task.
 
         Parameters
@@ -172,8 +178,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._validate_params()
         frozen = self.encoder or ImageEncoder()
         base = frozen._network()
-        layer_sizes = frozen._layer_sizes(base)
-        images = as_image_list(X)
+        layer_sizes, images = frozen._layer_sizes(base), self.as_samples(X)
         labels = check_classes_of_images(y, images)
         random_state = check_random_state(self.random_state)
         rows = split_rows(labels, self.validation_fraction, random_state)
@@ -184,7 +189,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.__dict__ = {**vars(self), **fitted}  # all or nothing
         return self
 
-    def transform(self, X):
+    def transform(self, X: Samples) -> NDArray[np.float32]:
         """Compute features of images with the adapted network.
 
         Parameters
@@ -206,7 +211,9 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         return self._adapted().transform(X)
 
-    def transform_chunks(self, chunks, n_samples=None):
+    def transform_chunks(
+        self, chunks: Iterable[Samples], n_samples: int | None = None
+    ) -> Iterator[NDArray[np.float32]]:
         """Features of one part of the images after the other.
 
         Parameters
@@ -223,7 +230,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         return self._adapted().transform_chunks(chunks, n_samples)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Name of the space that the features live in.
 
         Returns
@@ -233,7 +240,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         return self._adapted().fingerprint()
 
-    def saved_fingerprint(self):
+    def saved_fingerprint(self) -> str:
         """The fingerprint for a file; of an encoder out of a file that was not used, that one's.
 
         Returns
@@ -243,7 +250,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         return self._adapted().saved_fingerprint()
 
-    def expect_fingerprint(self, fingerprint):
+    def expect_fingerprint(self, fingerprint: str | None) -> None:
         """Refuse other weights than those of a saved model, when the network is first there.
 
         Parameters
@@ -262,10 +269,6 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         adapted.expect_fingerprint(self._expected_fingerprint)
         adapted.last = vars(self).setdefault("_last", {})
         return adapted
-
-    @property
-    def _n_features_out(self):
-        return sum(self.layer_sizes_)
 
     def __getstate__(self):
         return {name: value for name, value in super().__getstate__().items() if name != "_last"}

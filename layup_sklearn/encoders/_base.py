@@ -1,25 +1,29 @@
 """Samples through a frozen network in batches, or out of a cache: what encoders share."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import chain
 from numbers import Integral
 from types import SimpleNamespace
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import gen_batches
 
+from .._typing import Samples, Transformer
 from .._validation import Interval
 from ._cache import FeatureCache, as_feature_cache
 from ._digests import text_digest
-from ._passes import ROWS, Passes, standardise_layers
+from ._passes import ROWS, Passes, as_slice, standardise_layers
 from ._torch import torch_view
 
 POSITIVE = Interval(Integral, 1, None, closed="left")
 DEFAULT_LAYERS = 6
 
 
-class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEstimator):
     """Base of encoders that are a network and nothing else.
 
     A subclass has the parameters `n_layers`, `layer_norm`, `batch_size`, `memory` and
@@ -39,7 +43,7 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     _all_of_fewer = DEFAULT_LAYERS  # a number that stands for all layers where there are fewer
 
-    def fit(self, X=None, y=None):
+    def fit(self, X: object = None, y: object = None) -> Self:
         """Load the network.
 
         Parameters
@@ -73,7 +77,9 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             self.layer_sizes_ = self._layer_sizes(self._network())
         return features
 
-    def transform_chunks(self, chunks, n_samples=None):
+    def transform_chunks(
+        self, chunks: Iterable[Samples], n_samples: int | None = None
+    ) -> Iterator[NDArray[np.float32]]:
         """Features of one part of the samples after the other.
 
         On CUDA the network works on the next parts while the caller has one.
@@ -110,13 +116,13 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         for rows, values in self._forward(network, parts(), len(sizes), normalised, n_samples):
             if features is None:
                 features = np.empty((lengths[part], sum(sizes)), np.float32)
-            features[_as_slice(rows)] = values
+            features[as_slice(rows)] = values
             filled += len(values)
             if filled == len(features):
                 yield features
                 features, filled, part = None, 0, part + 1
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Name of the space that the features live in.
 
         Encoders of equal fingerprint give the same features up to rounding (of the device,
@@ -131,15 +137,15 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return text_digest(f"{self._space(network)} {self._normalises(network)}")
 
     @classmethod
-    def of_parameters(cls, parameters):
+    def of_parameters(cls, parameters: Mapping[str, Any]) -> Self:
         """From parameters out of a file."""
         return cls(**parameters)
 
-    def saved_fingerprint(self):
+    def saved_fingerprint(self) -> str:
         """The fingerprint for a file; of an encoder out of a file that was not used, that one's."""
         return self._expected_fingerprint or self.fingerprint()
 
-    def expect_fingerprint(self, fingerprint):
+    def expect_fingerprint(self, fingerprint: str | None) -> None:
         """Refuse other weights than those of a saved model, when the network is first there."""
         if fingerprint is not None:
             self._expected_fingerprint = fingerprint
@@ -270,10 +276,3 @@ def with_memory(encoder):
     if isinstance(frozen, FrozenEncoder) and as_feature_cache(frozen.memory) is None:
         frozen.set_params(memory=FeatureCache())
     return encoder
-
-
-def _as_slice(positions):
-    """A range as a slice, which arrays take at once; other positions as they are."""
-    if isinstance(positions, range):
-        return slice(positions.start, positions.stop)
-    return positions

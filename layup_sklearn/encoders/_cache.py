@@ -5,11 +5,15 @@ import os
 import sqlite3
 import warnings
 import zlib
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .._typing import StrPath
 from ._database import bytes_in_use, connect, count, open_database
 from ._locks import Lock
 
@@ -71,17 +75,24 @@ class FeatureCache:
     0
     """
 
-    def __init__(self, location=None, *, max_bytes=None, dtype="float32"):
+    def __init__(
+        self,
+        location: StrPath | None = None,
+        *,
+        max_bytes: int | None = None,
+        dtype: Literal["float32", "float16"] = "float32",
+    ):
         if max_bytes is not None and not max_bytes > 0:
             raise ValueError(f"max_bytes must be positive, got {max_bytes!r}.")
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}.")
-        self.location = None if location is None else os.path.abspath(os.fspath(location))
+        folder = None if location is None else os.path.abspath(os.fspath(location))
+        self.location: str | None = folder
         self.max_bytes = max_bytes
         self.dtype = dtype
         self._open_in_memory()
 
-    def get(self, keys, n_features):
+    def get(self, keys: Sequence[bytes], n_features: int) -> dict[bytes, NDArray[np.float32]]:
         """Entries that are there.
 
         Parameters
@@ -112,7 +123,7 @@ class FeatureCache:
         self._try(read, "read from")
         return rows
 
-    def put(self, keys, rows):
+    def put(self, keys: Sequence[bytes], rows: NDArray[np.floating]) -> None:
         """Keep entries, all or none.
 
         Parameters
@@ -157,14 +168,14 @@ class FeatureCache:
                 )
             self._warned = True
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._work(lambda database: count(database))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         return self._work(bytes_in_use)
 
-    def clear(self):
+    def clear(self) -> None:
         """Remove all entries, of all networks."""
 
         def delete(database):
@@ -174,7 +185,7 @@ class FeatureCache:
 
         self._work(delete)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         bound = "" if self.max_bytes is None else f", max_bytes={self.max_bytes!r}"
         kind = "" if self.dtype == "float32" else f", dtype={self.dtype!r}"
         return f"FeatureCache({self.location!r}{bound}{kind})"

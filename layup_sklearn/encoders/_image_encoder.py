@@ -1,9 +1,13 @@
 """Images to multi-layer features of a frozen timm network."""
 
 import os
+from typing import Literal
 
 import numpy as np
+from joblib import Memory
+from numpy.typing import NDArray
 
+from .._typing import Samples, StrPath
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
@@ -130,21 +134,21 @@ class ImageEncoder(FrozenEncoder):
 
     def __init__(
         self,
-        model="vit_base_patch16_224.augreg_in21k",
+        model: str = "vit_base_patch16_224.augreg_in21k",
         *,
-        n_layers=DEFAULT_LAYERS,
-        layers="last",
-        pool="auto",
-        layer_norm="auto",
-        preprocessing="model",
-        image_size=None,
-        pretrained=True,
-        checkpoint_path=None,
-        device="auto",
-        precision="auto",
-        batch_size=64,
-        memory=None,
-        verbose=0,
+        n_layers: int = DEFAULT_LAYERS,
+        layers: Literal["last", "spread"] = "last",
+        pool: Literal["auto", "token", "avg", "avg+std"] = "auto",
+        layer_norm: bool | Literal["auto"] = "auto",
+        preprocessing: Literal["model", "paper"] = "model",
+        image_size: int | None = None,
+        pretrained: bool = True,
+        checkpoint_path: StrPath | None = None,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto",
+        batch_size: int = 64,
+        memory: FeatureCache | Memory | StrPath | None = None,
+        verbose: int = 0,
     ):
         self.model = model
         self.n_layers = n_layers
@@ -161,7 +165,7 @@ class ImageEncoder(FrozenEncoder):
         self.memory = memory
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Samples) -> NDArray[np.float32]:
         """Compute features of images.
 
         Parameters

@@ -5,12 +5,14 @@ import os
 import stat
 from functools import cache
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .._sample_error import SampleError
 from .._samples import as_array, as_collection, as_items
+from .._typing import Samples
 from ._locks import Lock
 from ._pictures import CHANNELS, array_to_picture, to_rgb
 
@@ -25,7 +27,7 @@ class ImageReadError(SampleError):
     """An image that cannot be read."""
 
 
-def as_image_list(X):
+def as_image_list(X: Samples) -> list[Any]:
     """Split a user's collection into single images, all of one kind.
 
     Parameters

@@ -1,14 +1,21 @@
 """Images to features of named layers of a user's own module."""
 
+from __future__ import annotations
+
 import difflib
 import os
 import pickle
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal
 
 import joblib
 import numpy as np
+from joblib import Memory
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from .._typing import Samples, StrPath
 from .._validation import HasMethods, StrOptions
 from ._base import POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
@@ -19,6 +26,9 @@ from ._images import ImageReadError, as_image_list, image_key, image_stamp, read
 from ._loaded import LoadedNetwork
 from ._pooling import POOLINGS
 from ._torch import PRECISIONS, first_line, on_device
+
+if TYPE_CHECKING:
+    import torch
 
 
 def _state_of_function(function):
@@ -118,17 +128,17 @@ class ModuleEncoder(FrozenEncoder):
 
     def __init__(
         self,
-        module,
-        layers,
-        preprocess,
+        module: torch.nn.Module,
+        layers: Sequence[str],
+        preprocess: Callable[[Image.Image], ArrayLike],
         *,
-        n_layers=None,
-        pool="avg",
-        layer_norm=False,
-        precision="auto",
-        batch_size=64,
-        memory=None,
-        verbose=0,
+        n_layers: int | None = None,
+        pool: Literal["token", "avg", "avg+std"] | Callable[[torch.Tensor], torch.Tensor] = "avg",
+        layer_norm: bool = False,
+        precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto",
+        batch_size: int = 64,
+        memory: FeatureCache | Memory | StrPath | None = None,
+        verbose: int = 0,
     ):
         self.module = module
         self.layers = layers
@@ -141,7 +151,7 @@ class ModuleEncoder(FrozenEncoder):
         self.memory = memory
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Samples) -> NDArray[np.float32]:
         """Compute features of images.
 
         Parameters

@@ -87,6 +87,13 @@ def standardise_layers(features, sizes):
             layer /= (layer.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
 
 
+def as_slice(positions):
+    """A range as a slice, which arrays take at once; other positions as they are."""
+    if isinstance(positions, range):
+        return slice(positions.start, positions.stop)
+    return positions
+
+
 def _is_out_of_memory(error):
     """Of CUDA, MPS or the CPU."""
     text = str(error)

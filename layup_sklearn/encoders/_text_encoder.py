@@ -1,9 +1,13 @@
 """Texts to multi-layer features of a frozen transformer."""
 
 import os
+from typing import Literal
 
 import numpy as np
+from joblib import Memory
+from numpy.typing import NDArray
 
+from .._typing import Samples, StrPath
 from .._validation import HasMethods, StrOptions
 from ._base import DEFAULT_LAYERS, POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
@@ -118,18 +122,18 @@ class TextEncoder(FrozenEncoder):
 
     def __init__(
         self,
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model: StrPath = "sentence-transformers/all-MiniLM-L6-v2",
         *,
-        n_layers=DEFAULT_LAYERS,
-        layers="last",
-        pool="avg+std",
-        layer_norm=True,
-        max_length=None,
-        device="auto",
-        precision="auto",
-        batch_size=64,
-        memory=None,
-        verbose=0,
+        n_layers: int = DEFAULT_LAYERS,
+        layers: Literal["last", "spread"] = "last",
+        pool: Literal["token", "avg", "avg+std"] = "avg+std",
+        layer_norm: bool = True,
+        max_length: int | None = None,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto",
+        batch_size: int = 64,
+        memory: FeatureCache | Memory | StrPath | None = None,
+        verbose: int = 0,
     ):
         self.model = model
         self.n_layers = n_layers
@@ -143,7 +147,7 @@ class TextEncoder(FrozenEncoder):
         self.memory = memory
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Samples) -> NDArray[np.float32]:
         """Compute features of texts.
 
         Parameters

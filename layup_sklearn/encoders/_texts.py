@@ -4,9 +4,10 @@ from hashlib import blake2b
 
 from .._sample_error import SampleError
 from .._samples import as_items
+from .._typing import Samples
 
 
-def as_text_list(X):
+def as_text_list(X: Samples) -> list[str]:
     """Split a user's collection into texts.
 
     Parameters
