@@ -25,20 +25,21 @@ from sklearn.datasets import load_digits, load_sample_images
 def make_weeks(folder, n_pictures=30):
     """Two weeks with two classes each."""
     rng = np.random.default_rng(0)
-    photos = [Image.fromarray(image) for image in load_sample_images().images]
-    digits = load_digits()
-    sources = {"week1/temple": photos[0], "week1/flower": photos[1]}
+    temple, flower = map(Image.fromarray, load_sample_images().images)
+    sources = {"week1/temple": [temple], "week1/flower": [flower]}
+    pixels, labels = load_digits(return_X_y=True)
+    pixels = (pixels * 15).astype(np.uint8).reshape(-1, 8, 8)
     for digit in (3, 8):
-        sources[f"week2/digit {digit}"] = digits.images[digits.target == digit]
-    for name, source in sources.items():
+        sources[f"week2/digit {digit}"] = list(map(Image.fromarray, pixels[labels == digit]))
+    for name, pictures in sources.items():
         (folder / name).mkdir(parents=True)
         for i in range(n_pictures):
-            if isinstance(source, Image.Image):
-                x, y = rng.integers(0, source.width - 200), rng.integers(0, source.height - 200)
-                picture = source.crop((x, y, x + 200, y + 200))
+            picture = pictures[i % len(pictures)]
+            if picture.width > 200:
+                x, y = rng.integers(0, (picture.width - 200, picture.height - 200)).tolist()
+                picture = picture.crop((x, y, x + 200, y + 200))
             else:
-                pixels = (source[i] * 15).astype(np.uint8)
-                picture = Image.fromarray(pixels).resize((200, 200)).convert("RGB")
+                picture = picture.resize((200, 200)).convert("RGB")
             picture = picture.rotate(rng.uniform(-20, 20)).filter(
                 ImageFilter.GaussianBlur(rng.uniform(0, 3))
             )

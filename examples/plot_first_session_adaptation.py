@@ -40,7 +40,7 @@ else:
 # %%
 # Frozen features against four kinds of adaptation. The classifier adapts the network on
 # its first call; the second call only adds to the sums.
-encoders = {"frozen": ImageEncoder(**network)}
+encoders: dict[str, ImageEncoder | AdaptedImageEncoder] = {"frozen": ImageEncoder(**network)}
 for method in ("adaptformer", "ssf", "vpt", "lora"):
     frozen = ImageEncoder(**network)
     encoders[method] = AdaptedImageEncoder(frozen, method=method, epochs=8, random_state=0)
@@ -61,7 +61,7 @@ for name, encoder in encoders.items():
 # With 200 test images a point, differences below 0.03 mean little.
 figure, axes = plt.subplots(figsize=(7, 4))
 for part, legend in enumerate(("0 to 4: the network adapted to them", "5 to 9: it did not")):
-    axes.plot(accuracy.keys(), [values[part] for values in accuracy.values()], "o-", label=legend)
+    axes.plot(list(accuracy), [values[part] for values in accuracy.values()], "o-", label=legend)
     axes.axhline(accuracy["frozen"][part], color=f"C{part}", linestyle=":")
 axes.set(ylabel="accuracy")
 axes.legend(loc="lower right", bbox_to_anchor=(1, 1))

@@ -23,7 +23,8 @@ from layup_sklearn import LayUPClassifier
 # %%
 # The first place sees the digits 0 to 5, the second 4 to 9. Ready features: the pixels.
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+parts = train_test_split(X, y, test_size=0.5, random_state=0)
+X_train, X_test, y_train, y_test = map(np.asarray, parts)
 rng = np.random.default_rng(0)
 first = (y_train < 4) | ((y_train < 6) & (rng.random(len(y_train)) < 0.5))
 

@@ -23,10 +23,10 @@ from layup_sklearn import LayUPClassifier
 # %%
 # The digits 0 to 6 are learned; 7, 8 and 9 are still to come.
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
-X_known, X_test, y_known, y_test = train_test_split(
-    X_test, y_test, test_size=0.6, stratify=y_test, random_state=0
-)
+parts = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
+X_train, X_test, y_train, y_test = map(np.asarray, parts)
+parts = train_test_split(X_test, y_test, test_size=0.6, stratify=y_test, random_state=0)
+X_known, X_test, y_known, y_test = map(np.asarray, parts)
 first = y_train < 7
 classifier = LayUPClassifier().partial_fit(X_train[first], y_train[first])
 

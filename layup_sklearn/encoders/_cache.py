@@ -31,7 +31,7 @@ class FeatureCache:
 
     Parameters
     ----------
-    location : path, default=None
+    location : str or path, default=None
         Folder, made when it is missing; for several processes and for later runs. None:
         memory of this process, for as long as the cache lives; copies in other processes
         begin empty.
@@ -242,7 +242,7 @@ def as_feature_cache(memory):
 
     Parameters
     ----------
-    memory : FeatureCache, joblib.Memory, path or None
+    memory : FeatureCache, joblib.Memory, str, path or None
 
     Returns
     -------

@@ -65,7 +65,7 @@ class ImageEncoder(FrozenEncoder):
         differ by about half a percent of their norm, float32 elsewhere.
     batch_size : int, default=64
         Images in one pass of the network; halved, with a warning, where memory runs out.
-    memory : FeatureCache, joblib.Memory, path or None, default=None
+    memory : FeatureCache, joblib.Memory, str, path or None, default=None
         Where features are kept, one entry for each distinct image with all its layers,
         so that no image goes through the network twice: a folder, for several processes
         and later runs, or a :class:`FeatureCache`, also in memory.

@@ -73,7 +73,7 @@ class ModuleEncoder(FrozenEncoder):
         Of the module's matrix products.
     batch_size : int, default=64
         Images in one pass; halved, with a warning, where memory runs out.
-    memory : FeatureCache, joblib.Memory, path or None, default=None
+    memory : FeatureCache, joblib.Memory, str, path or None, default=None
         Where features are kept, see :class:`ImageEncoder`. An entry belongs to the weights, the
         printed module and the numbers that its parts hold, the layers, the pooling, and what
         `preprocess` makes of one test picture; clear the cache when anything else has changed, such

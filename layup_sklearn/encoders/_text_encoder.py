@@ -57,7 +57,7 @@ class TextEncoder(FrozenEncoder):
         Of the network's matrix products. "bfloat16" is faster on recent GPUs.
     batch_size : int, default=64
         Texts in one pass of the network; halved, with a warning, where memory runs out.
-    memory : FeatureCache, joblib.Memory, path or None, default=None
+    memory : FeatureCache, joblib.Memory, str, path or None, default=None
         Where features are kept, one entry for each distinct text with all its layers: a
         folder, for several processes and later runs, or a :class:`FeatureCache`, also in
         memory.
