@@ -34,6 +34,8 @@ def test_sums_are_their_definitions(n_samples):
     assert_allclose(statistics.class_count, onehot.T @ weight)
     assert_array_equal(statistics.gram, statistics.gram.T)
     assert statistics.n_features == 4
+    lists = ClassStatistics.zeros([0, 1, 2], 4).add_samples(X.tolist(), y.tolist(), weight.tolist())
+    assert_same_sums(lists, statistics)
 
 
 @given(cuts=st.sets(st.integers(1, 19)), seed=st.integers(0, 99), kind=st.sampled_from([*LABELS]))
