@@ -69,10 +69,10 @@ def main(arguments=None):
             stream = streams.load(name, options.root)
             if options.command == "run":
                 for method in options.methods or methods.names():
-                    if methods.suits(method, stream):
-                        runs.run(stream, method, options.orders, options.results, options.online)
+                    if missing := methods.lacks(method, stream):
+                        print(f"{name:24} {method:16} needs {missing}: left out")
                     else:
-                        print(f"{name:24} {method:16} needs a plain vision transformer: left out")
+                        runs.run(stream, method, options.orders, options.results, options.online)
 
 
 if __name__ == "__main__":

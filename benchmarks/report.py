@@ -137,14 +137,15 @@ def _table(measured, columns, form="{:.1f}", best=None, mark=False):
     """Lines of a table; with `best` cells have standard errors, and the table means."""
     lines = [_row("stream", columns), "|---" * (len(columns) + 1) + "|"]
     means = measured.groupby(["stream", "method"]).mean().unstack()[columns]
-    errors = measured.groupby(["stream", "method"]).sem().fillna(0.0).unstack()[columns]
+    errors = measured.groupby(["stream", "method"]).sem().unstack()[columns]
     peers = means.drop(columns=UPPER_BOUND, errors="ignore")
     for stream, row in means.iterrows():
         cells = []
         for method, value in row.items():
             cell = _number(value, form)
             if best is not None and np.isfinite(value):
-                cell += f" ± {form.format(errors.loc[stream, method])}"
+                if np.isfinite(error := errors.loc[stream, method]):  # not of one order
+                    cell += f" ± {form.format(error)}"
                 if method in peers and value == best(peers.loc[stream].dropna()):
                     cell = f"**{cell}**"
                 if mark and method in peers and _beats(measured[stream], method):
@@ -211,7 +212,7 @@ def _environment(results):
         "",
         (
             f"Orders of the classes (or domains) from seed 1993 on: {n_orders}. Mean over them, ± "
-            "its standard error."
+            "its standard error; one where the order says nothing about a method."
         ),
         "",
         *(f"- `{m}`: {methods.get(m).__doc__.splitlines()[0]}" for m in _columns(results)),

@@ -16,7 +16,10 @@ def few_random_features(monkeypatch):
     """Methods of the benchmarks with hundreds of random features, as tests have few samples."""
     from benchmarks import methods
     from benchmarks.methods.klda import FourierLDA
+    from benchmarks.methods.loranpac import LoRanPAC
 
     for name, shrinkage in (("klda", 1e-6), ("randumb", 1e-4)):
         make = partial(lambda shrinkage, sizes, seed: FourierLDA(300, shrinkage, seed), shrinkage)
         monkeypatch.setattr(methods.get(name), "make", make)
+    few = LoRanPAC(300)
+    monkeypatch.setattr(methods.get("loranpac"), "make", lambda sizes, seed: few)

@@ -21,6 +21,12 @@ class Collected(ClassifierMixin, BaseEstimator):
     def predict(self, X):
         return self.classes_[self.scores(X).argmax(axis=1)]
 
+    @property
+    def state_bytes(self):
+        """Features and a code of 4 bytes of all samples; sums where the method keeps sums."""
+        X, y = self.samples_
+        return X.nbytes + 4 * len(y)
+
 
 class OfScikitLearn(Collected):
     """An estimator of scikit-learn on all samples.

@@ -41,6 +41,12 @@ class AIR(Collected):
     def scores(self, X):
         return X @ self.coef_
 
+    @property
+    def state_bytes(self):
+        """In float64: Gram matrix, sum and number of each class."""
+        d, n_classes = self.coef_.shape
+        return 8 * n_classes * (d * d + d + 1)
+
 
 def _weighted_sums(X, codes, n_classes):
     weight = 1 / np.maximum(np.bincount(codes, minlength=n_classes), 1)[codes]

@@ -14,6 +14,8 @@ from sklearn.preprocessing import normalize
 from ._collected import Collected
 from .layup import FEATURES  # noqa: F401
 
+ORDER_FREE = True
+
 
 class FeCAM(Collected):
     """Distances are computed class by class, so that one covariance is held at a time."""
@@ -25,6 +27,12 @@ class FeCAM(Collected):
         samples = self.samples_[0]
         parts = [samples[self.codes_ == c] for c in range(len(self.classes_))]
         return -np.array([_squared_distance(X, part) for part in parts]).T
+
+    @property
+    def state_bytes(self):
+        """In float32: covariance and mean of each class."""
+        d = self.samples_[0].shape[1]
+        return 4 * len(self.classes_) * (d * d + d)
 
 
 def _squared_distance(X, part):

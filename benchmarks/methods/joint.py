@@ -6,6 +6,8 @@ from sklearn.linear_model import RidgeClassifierCV
 
 from .layup import FEATURES  # noqa: F401
 
+ORDER_FREE = True
+
 
 class Joint(ClassifierMixin, BaseEstimator):
     """Keeps every sample."""
@@ -19,6 +21,12 @@ class Joint(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return self.model_.predict(X)
+
+    @property
+    def state_bytes(self):
+        """Features and a code of 4 bytes of all samples."""
+        X, y = self.samples_
+        return X.nbytes + 4 * len(y)
 
 
 def make(sizes, seed):

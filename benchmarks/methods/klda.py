@@ -14,10 +14,13 @@ from .layup import FEATURES  # noqa: F401
 
 
 class FourierLDA(Collected):
-    def __init__(self, n_components, shrinkage, random_state=0):
+    """`itemsize`: bytes of a number of the method's sums."""
+
+    def __init__(self, n_components, shrinkage, random_state=0, itemsize=4):
         self.n_components = n_components
         self.shrinkage = shrinkage
         self.random_state = random_state
+        self.itemsize = itemsize
 
     def learn(self, X, codes):
         if not hasattr(self, "frequencies_"):
@@ -39,6 +42,12 @@ class FourierLDA(Collected):
 
     def scores(self, X):
         return self._features(X) @ self.coef_ + self.intercept_
+
+    @property
+    def state_bytes(self):
+        """One covariance, and mean and number of each class."""
+        d, n_classes = self.coef_.shape
+        return self.itemsize * (d * d + n_classes * (d + 1))
 
 
 def make(sizes, seed):

@@ -3,6 +3,7 @@
 from layup_sklearn import LayUPClassifier
 
 FEATURES = {"n_layers": 1, "pool": "token", "layer_norm": True}
+ORDER_FREE = True
 
 
 def make(sizes, seed):

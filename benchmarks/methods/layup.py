@@ -3,6 +3,7 @@
 from layup_sklearn import LayUPClassifier
 
 FEATURES = {"n_layers": 6, "pool": "auto", "layer_norm": "auto"}
+ORDER_FREE = True
 
 
 def make(sizes, seed):

@@ -3,6 +3,7 @@
 from layup_sklearn import Layers, LayUPClassifier
 
 FEATURES = {"pool": "auto", "layer_norm": "auto"}
+ORDER_FREE = True
 
 
 def make(sizes, seed):

@@ -4,6 +4,8 @@ from layup_sklearn import LayUPClassifier
 
 from .layup import FEATURES  # noqa: F401
 
+ORDER_FREE = True
+
 
 def make(sizes, seed):
     return LayUPClassifier(rule="ridge")

@@ -5,6 +5,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import pairwise_distances_argmin
 
 FEATURES = {"n_layers": 1, "pool": "token", "layer_norm": True}
+ORDER_FREE = True
 
 
 class NearestMean(ClassifierMixin, BaseEstimator):
@@ -20,6 +21,11 @@ class NearestMean(ClassifierMixin, BaseEstimator):
         labels = np.array(list(self.sums_))
         means = np.array([total / count for total, count in self.sums_.values()])
         return labels[pairwise_distances_argmin(X, means)]
+
+    @property
+    def state_bytes(self):
+        """In float32: sum and number of each class."""
+        return 4 * sum(total.size + 1 for total, _ in self.sums_.values())
 
 
 def make(sizes, seed):

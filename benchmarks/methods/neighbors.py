@@ -5,6 +5,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from ._collected import OfScikitLearn
 from .layup import FEATURES  # noqa: F401
 
+ORDER_FREE = True
+
 
 class Neighbors(OfScikitLearn):
     def learn(self, X, codes):

@@ -10,4 +10,4 @@ from .layup import FEATURES  # noqa: F401
 
 
 def make(sizes, seed):
-    return FourierLDA(10_000, 1e-4, seed)
+    return FourierLDA(10_000, 1e-4, seed, itemsize=8)

@@ -62,6 +62,11 @@ class RanPAC(ClassifierMixin, BaseEstimator):
         scores = np.maximum(X @ self.weights_, 0) @ self.coef_.T
         return self.classes_[scores.argmax(axis=1)]
 
+    @property
+    def state_bytes(self):
+        """In float32: Gram matrix and class sums."""
+        return 4 * self.n_components * (self.n_components + len(self.classes_))
+
 
 def _solve(kernel, ridge, Y):
     return cho_solve(cho_factor(kernel + ridge * np.eye(len(kernel))), Y)

@@ -7,6 +7,7 @@ random features) updates (G + ridge I)^-1 by the Woodbury identity; the sums giv
 from layup_sklearn import LayUPClassifier
 
 FEATURES = {"n_layers": 1, "pool": "token", "layer_norm": True}
+ORDER_FREE = True
 
 
 def make(sizes, seed):

@@ -38,6 +38,12 @@ class StreamingLDA(ClassifierMixin, BaseEstimator):
         scores[:, self.count_ == 0] = -np.inf
         return self.classes_[scores.argmax(axis=1)]
 
+    @property
+    def state_bytes(self):
+        """In float32, as the authors: covariance, and mean and number of each class seen."""
+        n_classes, d = np.count_nonzero(self.count_), len(self.covariance_)
+        return 4 * (d * d + n_classes * (d + 1))
+
 
 def make(sizes, seed):
     return StreamingLDA()
