@@ -12,23 +12,21 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._choice import RidgeChoice
-from ._folds import choose_by_folds
 from ._forgetting import without_samples
 from ._labels import check_classes, check_labels, union_of_labels
 from ._layers import check_n_layers, layer_sizes, new_encoder
+from ._learning import learned
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
-from ._readout import familiarity
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
-from ._solution import Settings, check_ridge, leading_columns, solution_of
+from ._solution import Settings, check_ridge, familiarity_of, solution_of
 from ._validation import (
     HasMethods,
     Interval,
     StrOptions,
     check_candidates,
     check_features,
-    check_folds,
     is_plain,
 )
 
@@ -265,10 +263,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         batch = self._check_batch(X, y, sample_weight)
         classes = union_of_labels(model.statistics.classes, declared, batch.y)
         batches = batch.encoded(model.encoder, model.statistics.n_features)
-        if settings.by_folds:
-            new = self._learned_by_folds(model, classes, batch, batches)
-        else:
-            new = model.learned(classes, batches, len(batch))
+        folds = self.cv, self.priors
+        new = learned(model, classes, batch, batches, settings, *folds, n_rows=len(batch))
         return self._replace(model, new)
 
     def merge(self, other):
@@ -469,9 +465,17 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _scores(self, X, model, solution):
+        return self._each(X, model, solution, self._score(model, solution))[0]
+
+    def _score(self, model, solution):
+        """A function that gives the scores of rows of features in use."""
         rule = solution.with_priors(self.priors, model.statistics.classes)
-        rows = self._leading(X, model, solution)
-        return np.concatenate([rule.scores(features, solution.seen) for features in rows])
+        return lambda rows: rule.scores(rows, solution.seen)
+
+    def _each(self, X, model, solution, *functions):
+        """What functions of rows of features in use give for all of X."""
+        parts = [[f(rows) for f in functions] for rows in self._leading(X, model, solution)]
+        return [np.concatenate(values) for values in zip(*parts)]
 
     def _leading(self, X, model, solution):
         """Features in use of X, chunk by chunk, in float64."""
@@ -609,14 +613,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         0.7
         """
         model, solution = self._solved()
-        factor, seen = model.solved_factor(solution), solution.seen
-        coef = factor.coef(solution.rule.coef.shape[1])[seen]
-        norms = np.einsum("ij,ij->i", coef, model.class_sum[seen, : coef.shape[1]])
-        scores = [
-            familiarity(rows @ coef.T, factor.leverage(rows), norms)
-            for rows in self._leading(X, model, solution)
-        ]
-        return np.concatenate(scores)
+        return self._each(X, model, solution, familiarity_of(model, solution))[0]
 
     @property
     def classes_(self):
@@ -735,10 +732,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         classes = union_of_labels(declared, batch.y)
         empty = Model.empty(encoder, classes, first[0].shape[1], self.dtype)
         batches = chain([first], batches)
-        if settings.by_folds:
-            fresh._model = fresh._learned_by_folds(empty, classes, batch, batches)
-        else:
-            fresh._model = empty.learned(classes, batches)
+        fresh._model = learned(empty, classes, batch, batches, settings, self.cv, self.priors)
         check_ridge(fresh._model, settings)
         return self._replace(before, fresh._model, fresh.__dict__)
 
@@ -755,20 +749,6 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         else:
             self.__dict__ = state
         return self
-
-    def _learned_by_folds(self, model, classes, batch, batches):
-        """The model that has seen a batch, and a choice made on its folds."""
-        old = model.folded().statistics.with_classes(classes)
-        X = np.concatenate([features for features, _, _ in batches]).astype(np.float64, copy=False)
-        y, weight = batch.y, batch.sample_weight
-        new = model.replaced(old.add_samples(X, y, weight))
-        columns = leading_columns(self.n_layers, model)
-        if splits := check_folds(self.cv, X, y, batch.kept):
-            ridges = check_candidates(self.ridges)
-            rule = self.rule, self.priors
-            choice = choose_by_folds(old, X, y, weight, splits, columns, ridges, *rule)
-            return new.replaced(new.statistics, choice)
-        return new
 
     def _with_encoder(self, encoder):
         """A shallow copy whose model has another fitted encoder, of the same features."""

@@ -50,6 +50,7 @@ CORE = {
         "_rules",
         "_temperature",
     },
+    "_learning": {"_folds", "_model", "_rows", "_solution", "_validation"},
     "_persistence": {"_files", "_layers", "_statistics", "_symmetric", "_values", "encoders"},
 }
 ALLOWED = {
