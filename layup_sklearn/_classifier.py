@@ -3,7 +3,7 @@
 from copy import copy
 from dataclasses import replace
 from itertools import chain
-from numbers import Integral, Real
+from numbers import Real
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,13 +18,18 @@ from ._layers import check_n_layers, layer_sizes, new_encoder
 from ._learning import learned
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
+from ._readout import largest
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
 from ._solution import Settings, check_ridge, familiarity_of, solution_of
 from ._validation import (
+    COSINE,
+    POSITIVE,
+    SHARE,
     HasMethods,
     Interval,
     StrOptions,
+    check_argument,
     check_candidates,
     check_features,
     is_plain,
@@ -164,7 +169,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
     _parameter_constraints = {
         "encoder": [None, str, HasMethods(["fit", "transform"])],
-        "n_layers": [None, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_layers": [None, StrOptions({"auto"}), POSITIVE],
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "ridges": [None, "array-like"],
         "cv": ["cv_object"],
@@ -431,11 +436,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             fitted = content["fitted"]
             classifier._validate_params()
             encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
-            if encoder is not None and not hasattr(encoder, "transform"):
-                raise ValueError(f"its fitted encoder is {encoder!r}.")
-            if choice is not None:
-                ridge, n_features, scores = choice
-                choice = RidgeChoice(ridge, n_features, None, scores)
+            choice = choice and RidgeChoice(choice[0], choice[1], None, choice[2])
             for name in ("n_features_in_", "feature_names_in_"):
                 if name in fitted:
                     setattr(classifier, name, fitted[name])
@@ -563,6 +564,116 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         model, solution = self._solved()
         return solution.log_probabilities(self._scores(X, model, solution))
+
+    def predict_top_k(self, X, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of the largest scores, best first, and their probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label.
+        k : int, default=5
+            How many labels of each sample. Where fewer classes have samples, all of these: a
+            stream begins with few.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, min(k, n_seen))
+            Of decreasing score, of equal ones in the order of `classes_`; the first column is
+            what `predict` gives.
+        probabilities : ndarray of shape (n_samples, min(k, n_seen))
+            Theirs, as in `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            When `k` is no positive whole number.
+
+        See Also
+        --------
+        sklearn.metrics.top_k_accuracy_score : How often the true label is among k.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> labels, probabilities = LayUPClassifier().fit(X, y).predict_top_k(X[:2], k=3)
+        >>> labels
+        array([[0, 9, 8],
+               [1, 8, 2]])
+        >>> probabilities.round(3)
+        array([[0.999, 0.001, 0.   ],
+               [0.998, 0.001, 0.   ]])
+        """
+        check_argument("k", k, POSITIVE)
+        model, solution = self._solved()
+        scores = self._scores(X, model, solution)
+        best = largest(scores, min(k, solution.seen.sum()))
+        probabilities = np.take_along_axis(solution.probabilities(scores), best, axis=1)
+        return model.statistics.classes[best], probabilities
+
+    def predict_or_refuse(
+        self, X, *, min_probability: float = 0.0, min_similarity: float = -1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Labels of largest score, and whether they can be relied on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label; they go through the encoder once for both questions.
+        min_probability : float, default=0.0
+            Refuse samples whose label has a lower probability (`predict_proba`): those that
+            could as well be of another class that was seen.
+        min_similarity : float, default=-1.0
+            Refuse samples of lower `score_samples`: those that look like no class that was seen. A
+            quantile of that score on samples of seen classes that were not learned is a good
+            value: the 5 % quantile refuses 5 % of such samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            As `predict` gives them.
+        accepted : ndarray of shape (n_samples,), bool
+            False where the label is refused.
+
+        Raises
+        ------
+        ValueError
+            When `min_probability` is not between 0 and 1, or `min_similarity` not between -1
+            and 1.
+
+        See Also
+        --------
+        sklearn.model_selection.FixedThresholdClassifier : Moves the threshold between two
+            classes; refuses none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> known = X[y < 7]
+        >>> classifier = LayUPClassifier().fit(known[::2], y[y < 7][::2])
+        >>> lowest = np.quantile(classifier.score_samples(known[1::2]), 0.05)
+        >>> labels, accepted = classifier.predict_or_refuse(
+        ...     X[5:10], min_probability=0.9, min_similarity=lowest
+        ... )
+        >>> np.where(accepted, labels, -1)
+        array([-1,  6, -1, -1, -1])
+        """
+        check_argument("min_probability", min_probability, SHARE)
+        check_argument("min_similarity", min_similarity, COSINE)
+        model, solution = self._solved()
+        functions = [self._score(model, solution)]
+        if min_similarity > -1:
+            functions.append(familiarity_of(model, solution))
+        scores, *similarity = self._each(X, model, solution, *functions)
+        sure = solution.probabilities(scores).max(axis=1) >= min_probability
+        alike = [values >= min_similarity for values in similarity]
+        labels = model.statistics.classes[scores.argmax(axis=1)]
+        return labels, np.logical_and.reduce([sure, *alike])
 
     def score_samples(self, X):
         """How much samples look like a class that was seen: the higher, the more normal.

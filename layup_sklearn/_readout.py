@@ -102,6 +102,11 @@ def label_probabilities(scores, temperature=1.0):
     return probabilities
 
 
+def largest(scores: np.ndarray, k: int) -> np.ndarray:
+    """Columns of the k largest scores of every row, best first; of equal ones the first wins."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
 def familiarity(scores, leverage, norms):
     """Whitened cosine similarity to the nearest class mean.
 

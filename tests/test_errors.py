@@ -227,6 +227,11 @@ ERRORS = {
     "sizes of nothing": lambda: LayUPClassifier(Layers([0, 5])).fit(X, y),
     "max_bytes=0": lambda: FeatureCache(max_bytes=0),
     "a cache of int8": lambda: FeatureCache(dtype="int8"),
+    # answers
+    "k=0": lambda: fitted().predict_top_k(X, k=0),
+    "k=2.5": lambda: fitted().predict_top_k(X, k=2.5),
+    "min_probability=90": lambda: fitted().predict_or_refuse(X, min_probability=90),
+    "min_similarity=nan": lambda: fitted().predict_or_refuse(X, min_similarity=np.nan),
     # adaptation
     "adaptation without labels": lambda: adapted().fit(PIXELS),
     "adaptation to one class": lambda: adapted().fit(PIXELS, ["cat"] * 4),
