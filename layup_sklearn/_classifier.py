@@ -4,7 +4,6 @@ from copy import copy
 from dataclasses import replace
 from itertools import chain
 from numbers import Real
-from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -12,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._choice import RidgeChoice
-from ._forgetting import without_samples
+from ._forgetting import check_known, without_samples
 from ._labels import check_classes, check_labels, union_of_labels
 from ._layers import check_n_layers, layer_sizes, new_encoder
 from ._learning import learned
@@ -22,6 +21,7 @@ from ._readout import largest
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
 from ._solution import Settings, check_ridge, familiarity_of, solution_of
+from ._summary import fitted_attributes_html, summary_of
 from ._validation import (
     COSINE,
     POSITIVE,
@@ -34,6 +34,8 @@ from ._validation import (
     check_features,
     is_plain,
 )
+
+_OF_X = ("n_features_in_", "feature_names_in_")
 
 
 class LayUPClassifier(ClassifierMixin, BaseEstimator):
@@ -84,6 +86,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that were seen or declared.
+    class_count_ : ndarray of shape (n_classes,)
+        Number of samples of each class, or the sum of their weights.
+    n_samples_seen_ : float
+        Of all classes.
     statistics_ : ClassStatistics
         The sums, read-only.
     encoder_ : transformer or None
@@ -357,13 +363,30 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         model = self._fitted_model()
         batch = self._check_batch(X, y, sample_weight)
         old = model.folded().statistics
-        unknown = np.setdiff1d(union_of_labels(old.classes, batch.y), old.classes)
-        if len(unknown):
-            raise ValueError(
-                f"Label {unknown.tolist()[0]!r} was never learned and cannot be forgotten."
-            )
+        check_known(old.classes, batch.y)
         new = old.add_batches(batch.encoded(model.encoder, old.n_features), sign=-1.0)
         return self._replace(model, model.replaced(without_samples(old, new)))
+
+    def summary(self) -> dict:
+        """What was learned, without solving or loading anything.
+
+        Returns
+        -------
+        summary : dict
+            ``encoder``: its class and the name of its network, None for ready features;
+            ``n_samples_seen`` and ``class_count``, by label: numbers of samples, or sums of their
+            weights; ``layer_sizes``: columns of each layer, deepest first; ``n_layers`` and ``ridge``
+            in use, None where no answer has needed them yet; ``nbytes``: of the sums and the rows
+            that wait, in memory.
+
+        Examples
+        --------
+        >>> from layup_sklearn import LayUPClassifier
+        >>> classifier = LayUPClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["no", "yes"])
+        >>> classifier.summary()["class_count"]
+        {'no': 1.0, 'yes': 1.0}
+        """
+        return summary_of(self._fitted_model(), self._settings())
 
     def save(self, path):
         """Write everything to one file, without pickle.
@@ -401,8 +424,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         model = self._fitted_model()
         choice = model.choice
-        names = ("n_features_in_", "feature_names_in_", "encoder_")
-        fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        fitted = {name: getattr(self, name) for name in _OF_X if hasattr(self, name)}
+        fitted["encoder_"] = model.encoder
         fitted["choice_by_folds"] = choice and [choice.ridge, choice.n_features, choice.scores]
         content = {"parameters": self.get_params(deep=False), "fitted": fitted}
         save_model(path, model.folded().statistics, content)
@@ -437,9 +460,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             classifier._validate_params()
             encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
             choice = choice and RidgeChoice(choice[0], choice[1], None, choice[2])
-            for name in ("n_features_in_", "feature_names_in_"):
-                if name in fitted:
-                    setattr(classifier, name, fitted[name])
+            vars(classifier).update((name, fitted[name]) for name in _OF_X if name in fitted)
             classifier._model = Model(encoder, statistics, choice=choice)
         return classifier
 
@@ -731,6 +752,14 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return self._fitted_model().statistics.classes
 
     @property
+    def class_count_(self):
+        return self._fitted_model().class_count
+
+    @property
+    def n_samples_seen_(self):
+        return self._fitted_model().n_samples
+
+    @property
     def statistics_(self):
         return self._fitted_model().folded().statistics
 
@@ -778,9 +807,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         name = params.get("encoder", self.encoder)
         if isinstance(name, str) and any(key.startswith("encoder__") for key in params):
-            from .encoders import ImageEncoder
-
-            params = {**params, "encoder": ImageEncoder(name)}
+            params = {**params, "encoder": new_encoder(name, None)}
         super().set_params(**params)
         if self._model is not None:
             self._changed = next((k for k in params if k.startswith("encoder__")), self._changed)
@@ -803,12 +830,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _get_fitted_attr_html(self, doc_link=""):
-        """scikit-learn's table of fitted attributes, of those that cost nothing to look at."""
-        names = ["classes_", "encoder_", "n_features_in_", "feature_names_in_"]
-        if self._settings() in self._model.memo.solutions:
-            names += ["coef_", "ridge_", "n_layers_", "log_evidence_"]
-        looked_at = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        return BaseEstimator._get_fitted_attr_html(SimpleNamespace(**looked_at), doc_link)
+        return fitted_attributes_html(self, self._settings(), doc_link)
 
     def _settings(self):
         """The checked parameters that a solution depends on."""
@@ -833,7 +855,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _begin(self, X, y, declared, sample_weight):
         """Learn on a fresh estimator, and become it."""
         before, fresh = self._model, copy(self)
-        for name in ("_model", "_changed", "n_features_in_", "feature_names_in_"):
+        for name in ("_model", "_changed", *_OF_X):
             fresh.__dict__.pop(name, None)
         settings = fresh._settings()
         batch = fresh._check_batch(X, y, sample_weight, reset=True)

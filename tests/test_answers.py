@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from _helpers import LABELS, Layers, make_samples
-from layup_sklearn import LayUPClassifier
+from layup_sklearn import ImageEncoder, LayUPClassifier
 
 RULES = pytest.mark.parametrize("rule", ["gaussian", "ridge"])
 
@@ -83,3 +83,50 @@ def test_samples_are_encoded_once_for_both_questions():
     before = classifier.encoder_.n_calls_
     classifier.predict_or_refuse(X, min_probability=0.5, min_similarity=0.1)
     assert classifier.encoder_.n_calls_ == before + 1
+
+
+@given(seed=st.integers(0, 99), n_pending=st.integers(0, 20), weighted=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_summary_counts_samples_that_wait_too(seed, n_pending, weighted):
+    X, y = make_samples(seed=seed)
+    weight = np.random.default_rng(seed).integers(1, 4, 40) if weighted else np.ones(40)
+    first, rest = slice(0, 40 - n_pending), slice(40 - n_pending, None)
+    classifier = LayUPClassifier().fit(X[first], y[first], weight[first])
+    if n_pending:
+        classifier.partial_fit(X[rest], y[rest], [9], weight[rest])
+    summary = classifier.summary()
+    expected = {label: float(weight[y == label].sum()) for label in np.unique(y)}
+    assert summary["class_count"] == (expected | {9: 0.0} if n_pending else expected)
+    assert summary["n_samples_seen"] == classifier.n_samples_seen_ == weight.sum()
+    assert_array_equal(classifier.class_count_, classifier.statistics_.class_count)
+    assert summary["encoder"] is None and summary["layer_sizes"] == [5]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_summary_says_the_size_of_the_sums(dtype):
+    X, y = make_samples(n_features=50)
+    statistics = (classifier := LayUPClassifier(dtype=dtype).fit(X, y)).statistics_
+    size = sum(getattr(statistics, name).nbytes for name in ("gram", "class_sum", "class_count"))
+    assert classifier.summary()["nbytes"] == size + statistics.classes.nbytes
+    row = classifier.partial_fit(X[:1], y[:1]).summary()["nbytes"] - size
+    assert 50 * statistics.gram.itemsize <= row < 60 * statistics.gram.itemsize + 100
+
+
+def test_summary_solves_nothing():
+    X, y = make_samples(10, 30)
+    classifier = LayUPClassifier(ridge=1.0).fit(X, y).set_params(ridge=0.0)  # singular
+    assert classifier.summary()["ridge"] is classifier.summary()["n_layers"] is None
+    assert classifier.class_count_.sum() == 10
+    classifier.set_params(ridge=2.0).predict(X)
+    assert classifier.summary()["ridge"] == 2.0 and classifier.summary()["n_layers"] == 1
+
+
+def test_summary_names_the_encoder_without_loading_it():
+    pytest.importorskip("torch")
+    pixels = np.zeros((2, 32, 32, 3), np.uint8)
+    encoder = ImageEncoder("test_vit", pretrained=False, image_size=32, n_layers=2, device="cpu")
+    classifier = LayUPClassifier(encoder).fit(pixels, ["a", "b"])
+    classifier.encoder_.set_params(model="no_such_network")
+    assert classifier.summary()["encoder"] == "ImageEncoder no_such_network"
+    assert classifier.summary()["layer_sizes"] == [64, 64]
+    assert "n_samples_seen_" in classifier._repr_html_()

@@ -28,7 +28,7 @@ CORE = {
     "_gaussian": {"_readout", "_ridge", "_temperature"},
     "_rules": {"_gaussian", "_readout", "_symmetric"},
     "_folds": {"_choice", "_readout", "_ridge", "_rules", "_statistics"},
-    "_forgetting": {"_statistics", "_symmetric"},
+    "_forgetting": {"_labels", "_statistics", "_symmetric"},
     "_rows": {"_sample_error", "_samples", "_symmetric", "_validation"},
     "_model": {
         "_carried",
@@ -39,6 +39,7 @@ CORE = {
         "_rows",
         "_statistics",
         "_sums",
+        "_symmetric",
     },
     "_solution": {
         "_carried",
@@ -50,6 +51,7 @@ CORE = {
         "_rules",
         "_temperature",
     },
+    "_summary": {"_layers", "_model", "_solution"},
     "_learning": {"_folds", "_model", "_rows", "_solution", "_validation"},
     "_persistence": {"_files", "_layers", "_statistics", "_symmetric", "_values", "encoders"},
 }
