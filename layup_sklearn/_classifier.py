@@ -1,5 +1,6 @@
 """The LayUP classifier: scikit-learn's interface to the model."""
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from itertools import chain
@@ -18,6 +19,7 @@ from ._learning import learned
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
 from ._readout import largest
+from ._renaming import renamed
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
 from ._solution import Settings, check_ridge, familiarity_of, solution_of
@@ -32,6 +34,7 @@ from ._validation import (
     check_argument,
     check_candidates,
     check_features,
+    check_not_none,
     is_plain,
 )
 
@@ -366,6 +369,52 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         check_known(old.classes, batch.y)
         new = old.add_batches(batch.encoded(model.encoder, old.n_features), sign=-1.0)
         return self._replace(model, model.replaced(without_samples(old, new)))
+
+    def rename_classes(self, names: Mapping) -> "LayUPClassifier":
+        """Give classes other labels, or make several classes one.
+
+        Parameters
+        ----------
+        names : mapping of label -> label
+            Old labels to new ones, all at once; classes that are not named keep theirs. Classes
+            of one new label, or of a new label that another class has, become one class.
+
+        Returns
+        -------
+        self : LayUPClassifier
+            As if it had learned the same samples under the new labels. The choice made on folds
+            stays.
+
+        Raises
+        ------
+        TypeError
+            When `names` is no mapping.
+        ValueError
+            For an old label that is not among `classes_`, or when the labels would not all be
+            numbers or all strings. The estimator stays as it was.
+
+        See Also
+        --------
+        merge : Adds what another classifier has learned.
+        forget : Takes samples out.
+
+        Notes
+        -----
+        The sums of joined classes are added. The way back, one class cut in two, needs the samples:
+        `forget` them, and learn them under their new label. Where `priors` are given by label, they
+        are a parameter like any other: set them anew.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> classifier = LayUPClassifier().fit(X, y)
+        >>> classifier.rename_classes({i: "odd" if i % 2 else "even" for i in range(10)}).classes_
+        array(['even', 'odd'], dtype='<U4')
+        """
+        model = self._fitted_model()
+        return self._replace(model, model.replaced(renamed(model.folded().statistics, names)))
 
     def summary(self) -> dict:
         """What was learned, without solving or loading anything.
@@ -890,11 +939,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return other
 
     def _check_batch(self, X, y, sample_weight=None, reset=False):
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the "
-                "target y is None."
-            )
+        check_not_none(y, self)
         X = self._check_X(X, self.encoder if reset else self.encoder_, reset)
         y = check_labels(y)
         check_consistent_length(X, y)

@@ -23,6 +23,7 @@ __all__ = [
     "check_argument",
     "check_candidates",
     "check_folds",
+    "check_not_none",
     "check_weights",
     "num_samples",
     "safe_indexing",
@@ -38,6 +39,15 @@ def check_argument(name: str, value, constraint: Interval) -> None:
     """Raise where an argument of a method is no number of an interval."""
     if not constraint.is_satisfied_by(value):
         raise ValueError(f"{name} must be {constraint}, got {value!r}.")
+
+
+def check_not_none(y, estimator) -> None:
+    """Raise where labels are missing, in scikit-learn's words."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the "
+            "target y is None."
+        )
 
 
 def check_weights(sample_weight, y):

@@ -51,6 +51,7 @@ CORE = {
         "_rules",
         "_temperature",
     },
+    "_renaming": {"_labels", "_statistics", "_symmetric"},
     "_summary": {"_layers", "_model", "_solution"},
     "_learning": {"_folds", "_model", "_rows", "_solution", "_validation"},
     "_persistence": {"_files", "_layers", "_statistics", "_symmetric", "_values", "encoders"},
