@@ -78,7 +78,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         classes of similar size and features that are not centred.
     priors : {None, "uniform"} or dict of label -> share, default=None
         Shares of the classes where labels are predicted, for the Gaussian rule. None: their
-        shares of what was learned. They may be changed at any time and cost no solution.
+        shares of what was learned. They may be changed at any time and cost no solution. A
+        class of share 0 is never answered, and what was learned of it stays. Classes that the dict
+        does not name have what the others leave of 1, in the shares that were learned:
+        ``{"dog": 0}`` answers as if it were known that there are no dogs.
     dtype : {"float64", "float32"}, default="float64"
         Type of the sums. "float32" halves their memory and the time of the update; the
         choice of the ridge and the solution are in double precision all the same. Sums over
@@ -528,11 +531,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         -------
         scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             In the order of `classes_`; for two classes, the score of the second minus
-            the score of the first. Classes without samples have the lowest float, as in
-            :func:`~sklearn.model_selection.cross_val_predict`.
+            the score of the first. Classes without samples, or of share 0 (`priors`), have the
+            lowest float, as in :func:`~sklearn.model_selection.cross_val_predict`.
         """
         model, solution = self._solved()
-        scores = self._scores(X, model, solution)
+        scores = np.maximum(self._scores(X, model, solution), np.finfo(np.float64).min)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _scores(self, X, model, solution):
@@ -581,7 +584,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; rows sum to 1. Classes without samples have 0.
+            In the order of `classes_`; rows sum to 1. Classes without samples, or of share 0
+            (`priors`), have 0.
 
         See Also
         --------
@@ -630,7 +634,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; -inf for classes without samples.
+            In the order of `classes_`; -inf for classes without samples or of share 0.
         """
         model, solution = self._solved()
         return solution.log_probabilities(self._scores(X, model, solution))
@@ -643,15 +647,15 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features), or what the encoder takes
             Samples to label.
         k : int, default=5
-            How many labels of each sample. Where fewer classes have samples, all of these: a
+            How many labels of each sample. Where fewer classes can be answered, all of these: a
             stream begins with few.
 
         Returns
         -------
-        labels : ndarray of shape (n_samples, min(k, n_seen))
-            Of decreasing score, of equal ones in the order of `classes_`; the first column is
+        labels : ndarray of shape (n_samples, min(k, n_answers))
+            Of the classes with samples and a share above 0 (`priors`). Of decreasing score, of equal ones in the order of `classes_`; the first column is
             what `predict` gives.
-        probabilities : ndarray of shape (n_samples, min(k, n_seen))
+        probabilities : ndarray of shape (n_samples, min(k, n_answers))
             Theirs, as in `predict_proba`.
 
         Raises
@@ -679,7 +683,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         check_argument("k", k, POSITIVE)
         model, solution = self._solved()
         scores = self._scores(X, model, solution)
-        best = largest(scores, min(k, solution.seen.sum()))
+        best = largest(scores, k)
         probabilities = np.take_along_axis(solution.probabilities(scores), best, axis=1)
         return model.statistics.classes[best], probabilities
 
