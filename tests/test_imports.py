@@ -73,6 +73,7 @@ ALLOWED = {
     "_displays": {"_layers", "encoders"},
     "evaluation": {"_displays", "_labels", "_validation", "encoders"},
     "encoders": {"_once", "_sample_error", "_samples", "_validation"},
+    "explanation": {"_displays", "encoders"},
     "datasets": {"_labels", "encoders"},
     "__main__": {"_classifier", "encoders"},
 }
