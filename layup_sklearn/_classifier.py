@@ -589,6 +589,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         See Also
         --------
+        predict_or_refuse : Labels, and which of them to refuse.
         sklearn.calibration.CalibratedClassifierCV : Fits the map from scores to
             probabilities on samples kept for it.
 
@@ -768,6 +769,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         See Also
         --------
+        predict_or_refuse : Labels, and which of them to refuse.
         sklearn.ensemble.IsolationForest : Its `score_samples` has the same orientation.
 
         Notes
