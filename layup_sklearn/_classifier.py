@@ -1,10 +1,10 @@
 """The LayUP classifier: scikit-learn's interface to the model."""
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from itertools import chain
-from numbers import Integral, Real
-from types import SimpleNamespace
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,26 +14,34 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ._choice import RidgeChoice
-from ._folds import choose_by_folds
-from ._forgetting import without_samples
+from ._forgetting import check_known, without_samples
 from ._labels import check_classes, check_labels, union_of_labels
 from ._layers import check_n_layers, layer_sizes, new_encoder
+from ._learning import learned
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
-from ._readout import familiarity
+from ._readout import largest
+from ._renaming import renamed
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
-from ._solution import Settings, check_ridge, leading_columns, solution_of
+from ._solution import Settings, check_ridge, familiarity_of, solution_of
 from ._statistics import ClassStatistics
+from ._summary import fitted_attributes_html, summary_of
 from ._typing import Folds, Samples, StrPath
 from ._validation import (
+    COSINE,
+    POSITIVE,
+    SHARE,
     HasMethods,
     Interval,
     StrOptions,
+    check_argument,
     check_candidates,
     check_features,
-    check_folds,
+    check_not_none,
 )
+
+_OF_X = ("n_features_in_", "feature_names_in_")
 
 
 class LayUPClassifier(ClassifierMixin, BaseEstimator):
@@ -73,7 +81,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         classes of similar size and features that are not centred.
     priors : {None, "uniform"} or dict of label -> share, default=None
         Shares of the classes where labels are predicted, for the Gaussian rule. None: their
-        shares of what was learned. They may be changed at any time and cost no solution.
+        shares of what was learned. They may be changed at any time and cost no solution. A
+        class of share 0 is never answered, and what was learned of it stays. Classes that the dict
+        does not name have what the others leave of 1, in the shares that were learned:
+        ``{"dog": 0}`` answers as if it were known that there are no dogs.
     dtype : {"float64", "float32"}, default="float64"
         Type of the sums. "float32" halves their memory and the time of the update; the
         choice of the ridge and the solution are in double precision all the same. Sums over
@@ -84,6 +95,10 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels that were seen or declared.
+    class_count_ : ndarray of shape (n_classes,)
+        Number of samples of each class, or the sum of their weights.
+    n_samples_seen_ : float
+        Of all classes.
     statistics_ : ClassStatistics
         The sums, read-only.
     encoder_ : transformer or None
@@ -171,7 +186,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     feature_names_in_: NDArray[np.object_]
     _parameter_constraints = {
         "encoder": [None, str, HasMethods(["fit", "transform"])],
-        "n_layers": [None, StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "n_layers": [None, StrOptions({"auto"}), POSITIVE],
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "ridges": [None, "array-like"],
         "cv": ["cv_object"],
@@ -276,7 +291,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         batch = self._check_batch(X, y, sample_weight)
         classes = union_of_labels(model.statistics.classes, declared, batch.y)
         batches = batch.encoded(model.encoder, model.statistics.n_features)
-        new = self._learned(model, settings, classes, batch, batches, len(batch))
+        folds = self.cv, self.priors
+        new = learned(model, classes, batch, batches, settings, *folds, n_rows=len(batch))
         return self._replace(model, new)
 
     def merge(self, other: "LayUPClassifier") -> Self:
@@ -364,13 +380,76 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         model = self._fitted_model()
         batch = self._check_batch(X, y, sample_weight)
         old = model.folded().statistics
-        unknown = np.setdiff1d(union_of_labels(old.classes, batch.y), old.classes)
-        if len(unknown):
-            raise ValueError(
-                f"Label {unknown.tolist()[0]!r} was never learned and cannot be forgotten."
-            )
+        check_known(old.classes, batch.y)
         new = old.add_batches(batch.encoded(model.encoder, old.n_features), sign=-1.0)
         return self._replace(model, model.replaced(without_samples(old, new)))
+
+    def rename_classes(self, names: Mapping[Any, Any]) -> Self:
+        """Give classes other labels, or make several classes one.
+
+        Parameters
+        ----------
+        names : mapping of label -> label
+            Old labels to new ones, all at once; classes that are not named keep theirs. Classes
+            of one new label, or of a new label that another class has, become one class.
+
+        Returns
+        -------
+        self : LayUPClassifier
+            As if it had learned the same samples under the new labels. The choice made on folds
+            stays.
+
+        Raises
+        ------
+        TypeError
+            When `names` is no mapping.
+        ValueError
+            For an old label that is not among `classes_`, or when the labels would not all be
+            numbers or all strings. The estimator stays as it was.
+
+        See Also
+        --------
+        merge : Adds what another classifier has learned.
+        forget : Takes samples out.
+
+        Notes
+        -----
+        The sums of joined classes are added. The way back, one class cut in two, needs the samples:
+        `forget` them, and learn them under their new label. Where `priors` are given by label, they
+        are a parameter like any other: set them anew.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> classifier = LayUPClassifier().fit(X, y)
+        >>> classifier.rename_classes({i: "odd" if i % 2 else "even" for i in range(10)}).classes_
+        array(['even', 'odd'], dtype='<U4')
+        """
+        model = self._fitted_model()
+        return self._replace(model, model.replaced(renamed(model.folded().statistics, names)))
+
+    def summary(self) -> dict[str, Any]:
+        """What was learned, without solving or loading anything.
+
+        Returns
+        -------
+        summary : dict
+            ``encoder``: its class and the name of its network, None for ready features;
+            ``n_samples_seen`` and ``class_count``, by label: numbers of samples, or sums of their
+            weights; ``layer_sizes``: columns of each layer, deepest first; ``n_layers`` and ``ridge``
+            in use, None where no answer has needed them yet; ``nbytes``: of the sums and the rows
+            that wait, in memory.
+
+        Examples
+        --------
+        >>> from layup_sklearn import LayUPClassifier
+        >>> classifier = LayUPClassifier().fit([[0.0, 1.0], [1.0, 0.0]], ["no", "yes"])
+        >>> classifier.summary()["class_count"]
+        {'no': 1.0, 'yes': 1.0}
+        """
+        return summary_of(self._fitted_model(), self._settings())
 
     def save(self, path: StrPath) -> None:
         """Write everything to one file, without pickle.
@@ -408,8 +487,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         model = self._fitted_model()
         choice = model.choice
-        names = ("n_features_in_", "feature_names_in_", "encoder_")
-        fitted = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        fitted = {name: getattr(self, name) for name in _OF_X if hasattr(self, name)}
+        fitted["encoder_"] = model.encoder
         fitted["choice_by_folds"] = choice and [choice.ridge, choice.n_features, choice.scores]
         content = {"parameters": self.get_params(deep=False), "fitted": fitted}
         save_model(path, model.folded().statistics, content)
@@ -443,13 +522,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             fitted = content["fitted"]
             classifier._validate_params()
             encoder, choice = fitted["encoder_"], fitted["choice_by_folds"]
-            if encoder is not None and not hasattr(encoder, "transform"):
-                raise ValueError(f"its fitted encoder is {encoder!r}.")
-            if choice is not None:
-                ridge, n_features, scores = choice
-                choice = RidgeChoice(ridge, n_features, None, scores)
-            names = fitted.keys() & {"n_features_in_", "feature_names_in_"}
-            vars(classifier).update((name, fitted[name]) for name in names)
+            choice = choice and RidgeChoice(choice[0], choice[1], None, choice[2])
+            vars(classifier).update((name, fitted[name]) for name in _OF_X if name in fitted)
             classifier._model = Model(encoder, statistics, choice=choice)
         return classifier
 
@@ -468,17 +542,25 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         -------
         scores : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
             In the order of `classes_`; for two classes, the score of the second minus
-            the score of the first. Classes without samples have the lowest float, as in
-            :func:`~sklearn.model_selection.cross_val_predict`.
+            the score of the first. Classes without samples, or of share 0 (`priors`), have the
+            lowest float, as in :func:`~sklearn.model_selection.cross_val_predict`.
         """
         model, solution = self._solved()
-        scores = self._scores(X, model, solution)
+        scores = np.maximum(self._scores(X, model, solution), np.finfo(np.float64).min)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _scores(self, X, model, solution):
+        return self._each(X, model, solution, self._score(model, solution))[0]
+
+    def _score(self, model, solution):
+        """A function that gives the scores of rows of features in use."""
         rule = solution.with_priors(self.priors, model.statistics.classes)
-        rows = self._leading(X, model, solution)
-        return np.concatenate([rule.scores(features, solution.seen) for features in rows])
+        return lambda rows: rule.scores(rows, solution.seen)
+
+    def _each(self, X, model, solution, *functions):
+        """What functions of rows of features in use give for all of X."""
+        parts = [[f(rows) for f in functions] for rows in self._leading(X, model, solution)]
+        return [np.concatenate(values) for values in zip(*parts)]
 
     def _leading(self, X, model, solution):
         """Features in use of X, chunk by chunk, in float64."""
@@ -513,10 +595,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; rows sum to 1. Classes without samples have 0.
+            In the order of `classes_`; rows sum to 1. Classes without samples, or of share 0
+            (`priors`), have 0.
 
         See Also
         --------
+        predict_or_refuse : Labels, and which of them to refuse.
         sklearn.calibration.CalibratedClassifierCV : Fits the map from scores to
             probabilities on samples kept for it.
 
@@ -562,10 +646,120 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; -inf for classes without samples.
+            In the order of `classes_`; -inf for classes without samples or of share 0.
         """
         model, solution = self._solved()
         return solution.log_probabilities(self._scores(X, model, solution))
+
+    def predict_top_k(self, X: Samples, k: int = 5) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """The labels of the largest scores, best first, and their probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label.
+        k : int, default=5
+            How many labels of each sample. Where fewer classes can be answered, all of these: a
+            stream begins with few.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, min(k, n_answers))
+            Of the classes with samples and a share above 0 (`priors`), by decreasing score, equal
+            ones in the order of `classes_`; the first column is what `predict` gives.
+        probabilities : ndarray of shape (n_samples, min(k, n_answers))
+            Theirs, as in `predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            When `k` is no positive whole number.
+
+        See Also
+        --------
+        sklearn.metrics.top_k_accuracy_score : How often the true label is among k.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> labels, probabilities = LayUPClassifier().fit(X, y).predict_top_k(X[:2], k=3)
+        >>> labels
+        array([[0, 9, 8],
+               [1, 8, 2]])
+        >>> probabilities.round(3)
+        array([[0.999, 0.001, 0.   ],
+               [0.998, 0.001, 0.   ]])
+        """
+        check_argument("k", k, POSITIVE)
+        model, solution = self._solved()
+        scores = self._scores(X, model, solution)
+        best = largest(scores, k)
+        probabilities = np.take_along_axis(solution.probabilities(scores), best, axis=1)
+        return model.statistics.classes[best], probabilities
+
+    def predict_or_refuse(
+        self, X: Samples, *, min_probability: float = 0.0, min_similarity: float = -1.0
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Labels of largest score, and whether they can be relied on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label; they go through the encoder once for both questions.
+        min_probability : float, default=0.0
+            Refuse samples whose label has a lower probability (`predict_proba`): those that
+            could as well be of another class that was seen.
+        min_similarity : float, default=-1.0
+            Refuse samples of lower `score_samples`: those that look like no class that was seen. A
+            quantile of that score on samples of seen classes that were not learned is a good
+            value: the 5 % quantile refuses 5 % of such samples.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            As `predict` gives them.
+        accepted : ndarray of shape (n_samples,), bool
+            False where the label is refused.
+
+        Raises
+        ------
+        ValueError
+            When `min_probability` is not between 0 and 1, or `min_similarity` not between -1
+            and 1.
+
+        See Also
+        --------
+        sklearn.model_selection.FixedThresholdClassifier : Moves the threshold between two
+            classes; refuses none.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from layup_sklearn import LayUPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> known = X[y < 7]
+        >>> classifier = LayUPClassifier().fit(known[::2], y[y < 7][::2])
+        >>> lowest = np.quantile(classifier.score_samples(known[1::2]), 0.05)
+        >>> labels, accepted = classifier.predict_or_refuse(
+        ...     X[5:10], min_probability=0.9, min_similarity=lowest
+        ... )
+        >>> np.where(accepted, labels, -1)
+        array([-1,  6, -1, -1, -1])
+        """
+        check_argument("min_probability", min_probability, SHARE)
+        check_argument("min_similarity", min_similarity, COSINE)
+        model, solution = self._solved()
+        functions = [self._score(model, solution)]
+        if min_similarity > -1:
+            functions.append(familiarity_of(model, solution))
+        scores, *similarity = self._each(X, model, solution, *functions)
+        sure = solution.probabilities(scores).max(axis=1) >= min_probability
+        alike = [values >= min_similarity for values in similarity]
+        labels = model.statistics.classes[scores.argmax(axis=1)]
+        return labels, np.logical_and.reduce([sure, *alike])
 
     def score_samples(self, X: Samples) -> NDArray[np.float64]:
         """How much samples look like a class that was seen: the higher, the more normal.
@@ -586,6 +780,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
         See Also
         --------
+        predict_or_refuse : Labels, and which of them to refuse.
         sklearn.ensemble.IsolationForest : Its `score_samples` has the same orientation.
 
         Notes
@@ -616,16 +811,19 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         0.7
         """
         model, solution = self._solved()
-        factor, seen = model.solved_factor(solution), solution.seen
-        coef = factor.coef(solution.rule.coef.shape[1])[seen]
-        norms = np.einsum("ij,ij->i", coef, model.class_sum[seen, : coef.shape[1]])
-        parts = self._leading(X, model, solution)
-        scores = [familiarity(rows @ coef.T, factor.leverage(rows), norms) for rows in parts]
-        return np.concatenate(scores)
+        return self._each(X, model, solution, familiarity_of(model, solution))[0]
 
     @property
     def classes_(self) -> NDArray[Any]:
         return self._fitted_model().statistics.classes
+
+    @property
+    def class_count_(self) -> NDArray[np.float64]:
+        return self._fitted_model().class_count
+
+    @property
+    def n_samples_seen_(self) -> float:
+        return self._fitted_model().n_samples
 
     @property
     def statistics_(self) -> ClassStatistics:
@@ -675,9 +873,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         name = params.get("encoder", self.encoder)
         if isinstance(name, str) and any(key.startswith("encoder__") for key in params):
-            from .encoders import ImageEncoder
-
-            params = {**params, "encoder": ImageEncoder(name)}
+            params = {**params, "encoder": new_encoder(name, None)}
         super().set_params(**params)
         if self._model is not None:
             self._changed = next((k for k in params if k.startswith("encoder__")), self._changed)
@@ -700,12 +896,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _get_fitted_attr_html(self, doc_link=""):
-        """scikit-learn's table of fitted attributes, of those that cost nothing to look at."""
-        names = ["classes_", "encoder_", "n_features_in_", "feature_names_in_"]
-        if self._settings() in self._model.memo.solutions:
-            names += ["coef_", "ridge_", "n_layers_", "log_evidence_"]
-        looked_at = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        return BaseEstimator._get_fitted_attr_html(SimpleNamespace(**looked_at), doc_link)
+        return fitted_attributes_html(self, self._settings(), doc_link)
 
     def _settings(self):
         """The checked parameters that a solution depends on."""
@@ -730,7 +921,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _begin(self, X, y, declared, sample_weight):
         """Learn on a fresh estimator, and become it."""
         before, fresh = self._model, copy(self)
-        for name in ("_model", "_changed", "n_features_in_", "feature_names_in_"):
+        for name in ("_model", "_changed", *_OF_X):
             fresh.__dict__.pop(name, None)
         settings = fresh._settings()
         batch = fresh._check_batch(X, y, sample_weight, reset=True)
@@ -740,7 +931,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         classes = union_of_labels(declared, batch.y)
         empty = Model.empty(encoder, classes, first[0].shape[1], self.dtype)
         batches = chain([first], batches)
-        fresh._model = fresh._learned(empty, settings, classes, batch, batches)
+        fresh._model = learned(empty, classes, batch, batches, settings, self.cv, self.priors)
         check_ridge(fresh._model, settings)
         return self._replace(before, fresh._model, fresh.__dict__)
 
@@ -758,22 +949,6 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             self.__dict__ = state
         return self
 
-    def _learned(self, model, settings, classes, batch, batches, n_rows=None):
-        """The model that has seen a batch; with `cv`, a choice made on its folds as well."""
-        if not settings.by_folds:
-            return model.learned(classes, batches, n_rows)
-        old = model.folded().statistics.with_classes(classes)
-        X = np.concatenate([features for features, _, _ in batches]).astype(np.float64, copy=False)
-        y, weight = batch.y, batch.sample_weight
-        new = model.replaced(old.add_samples(X, y, weight))
-        columns = leading_columns(self.n_layers, model)
-        if splits := check_folds(self.cv, X, y, batch.kept):
-            ridges = check_candidates(self.ridges)
-            rule = self.rule, self.priors
-            choice = choose_by_folds(old, X, y, weight, splits, columns, ridges, *rule)
-            return new.replaced(new.statistics, choice)
-        return new
-
     def _with_encoder(self, encoder):
         """A shallow copy whose model has another fitted encoder, of the same features."""
         other = copy(self)
@@ -781,11 +956,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         return other
 
     def _check_batch(self, X, y, sample_weight=None, reset=False):
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the "
-                "target y is None."
-            )
+        check_not_none(y, self)
         X = self._check_X(X, self.encoder if reset else self.encoder_, reset)
         y = check_labels(y)
         check_consistent_length(X, y)

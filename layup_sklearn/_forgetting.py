@@ -6,8 +6,18 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf
 
+from ._labels import union_of_labels
 from ._statistics import ClassStatistics
 from ._symmetric import read_only
+
+
+def check_known(classes, y):
+    """Raise for labels that were never learned."""
+    unknown = np.setdiff1d(union_of_labels(classes, y), classes)
+    if len(unknown):
+        raise ValueError(
+            f"Label {unknown.tolist()[0]!r} was never learned and cannot be forgotten."
+        )
 
 
 def without_samples(before, after):

@@ -166,3 +166,11 @@ def new_encoder(encoder, n_layers):
 
     layers = {"n_layers": n_layers} if isinstance(n_layers, Integral) else {}
     return ImageEncoder(encoder, **layers)
+
+
+def encoder_name(encoder) -> str | None:
+    """Its class and, where it has one by name, its network; None for ready features."""
+    if encoder is None:
+        return None
+    model = getattr(getattr(encoder, "encoder", encoder), "model", None)  # or of one that adapts it
+    return f"{type(encoder).__name__} {model}" if isinstance(model, str) else type(encoder).__name__

@@ -1,6 +1,6 @@
 """All that was learned, in one immutable object."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 
 import numpy as np
@@ -14,6 +14,7 @@ from ._ridge import RidgeFactor
 from ._rows import PendingRows
 from ._statistics import ClassStatistics
 from ._sums import add_by_class
+from ._symmetric import read_only
 
 MOST_PENDING = 256  # rows that wait before they are folded into the sums
 
@@ -90,6 +91,21 @@ class Model:
     def n_samples(self):
         """Sum of the weights of everything."""
         return self.statistics.n_samples + self.pending.weight
+
+    @once
+    def class_count(self):
+        """Sum of the weights of each class, of everything."""
+        count = self.statistics.class_count
+        if not self.pending.batches:
+            return count
+        _, codes, weight = self._pending_rows()
+        return read_only(count + np.bincount(codes, weight, minlength=len(count)))
+
+    @property
+    def nbytes(self):
+        """Of the sums and of the rows that wait; what follows from them is not counted."""
+        arrays = [getattr(self.statistics, field.name) for field in fields(self.statistics)]
+        return sum(array.nbytes for array in chain(arrays, *self.pending.batches))
 
     @once
     def class_sum(self):

@@ -177,6 +177,8 @@ def _check_fitted(fitted, n_features):
     if ends[-1] != n_features or any(columns not in ends for _, columns in tried):
         raise ValueError("its layers are not those of its sums.")
     if encoder is not None:
+        if not hasattr(encoder, "transform"):
+            raise ValueError(f"its fitted encoder is {encoder!r}.")
         return
     names = fitted.get("feature_names_in_")
     if fitted["n_features_in_"] != n_features or names is not None and len(names) != n_features:

@@ -43,7 +43,7 @@ def with_shares(rule, priors, classes, class_count):
     ----------
     rule : LinearRule
     priors : None, "uniform" or mapping of label -> share
-        None: the classes' shares of what was learned.
+        None: the classes' shares of what was learned. A class of share 0 scores -inf.
     classes : ndarray of shape (n_classes,)
     class_count : ndarray of shape (n_classes,)
     """
@@ -57,13 +57,25 @@ def _log_priors(priors, classes, class_count):
         return np.log(class_count / class_count.sum())
     if isinstance(priors, str):
         return np.full(len(classes), -np.log(len(classes)))
-    labels = classes.tolist()
-    if missing := [label for label in labels if label not in priors]:
-        raise ValueError(f"priors has no share for the class {missing[0]!r}.")
-    shares = np.array([priors[label] for label in labels], dtype=np.float64)
-    if not (np.isfinite(shares) & (shares > 0)).all():
-        raise ValueError(f"priors must be positive, got {dict(priors)!r}.")
-    return np.log(shares / shares.sum())
+    with np.errstate(divide="ignore"):  # a class of share 0 scores -inf
+        return np.log(_shares(priors, classes.tolist(), class_count))
+
+
+def _shares(priors, labels, class_count):
+    """Shares of all classes; those without one have what the others leave of 1, as learned."""
+    shares = np.array([priors.get(label, 0) for label in labels], dtype=np.float64)
+    rest = np.array([label not in priors for label in labels])
+    if not (np.isfinite(shares) & (shares >= 0)).all():
+        raise ValueError(f"priors must not be negative, got {dict(priors)!r}.")
+    left = 1 - shares.sum()
+    if rest.any() and left < 1e-9:
+        raise ValueError(
+            f"priors has no share for the class {labels[rest.argmax()]!r}, and the others leave none of 1."
+        )
+    shares[rest] = left * class_count[rest] / class_count[rest].sum()
+    if not shares.any():
+        raise ValueError("priors are 0 for every class that has samples.")
+    return shares / shares.sum()
 
 
 def log_probabilities(scores, temperature=1.0):
@@ -100,6 +112,15 @@ def label_probabilities(scores, temperature=1.0):
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     probabilities[rows, best] = np.nextafter(probabilities[rows, best], 1)
     return probabilities
+
+
+def largest(scores: np.ndarray, k: int) -> np.ndarray:
+    """Columns of the k largest scores of every row, best first; of equal ones the first wins.
+
+    Classes that are never answered, whose scores are the lowest float or -inf, are left out.
+    """
+    n_answers = np.count_nonzero(scores[0] > np.finfo(scores.dtype).min)
+    return np.argsort(-scores, axis=1, kind="stable")[:, : min(k, n_answers)]
 
 
 def familiarity(scores, leverage, norms):

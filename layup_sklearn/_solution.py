@@ -9,7 +9,13 @@ from ._carried import TooHeavy
 from ._choice import ABOVE, choose_by_evidence
 from ._layers import check_n_layers, layer_sizes
 from ._model import Model
-from ._readout import LinearRule, label_probabilities, log_probabilities, with_shares
+from ._readout import (
+    LinearRule,
+    familiarity,
+    label_probabilities,
+    log_probabilities,
+    with_shares,
+)
 from ._ridge import Evidence, smallest_safe_ridge
 from ._rules import linear_rule
 from ._temperature import noise_temperature
@@ -118,6 +124,14 @@ def solution_of(model, settings):
         solutions[settings] = solution
         return solution
     return solutions[settings]
+
+
+def familiarity_of(model, solution):
+    """A function from rows of features in use to their `familiarity`."""
+    factor, seen = model.solved_factor(solution), solution.seen
+    coef = factor.coef(solution.rule.coef.shape[1])[seen]
+    norms = np.einsum("ij,ij->i", coef, model.class_sum[seen, : coef.shape[1]])
+    return lambda rows: familiarity(rows @ coef.T, factor.leverage(rows), norms)
 
 
 def solve(model, settings):

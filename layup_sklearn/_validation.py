@@ -4,7 +4,7 @@ The only place that imports private names of scikit-learn; all others take them 
 """
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.model_selection import check_cv
@@ -14,15 +14,40 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
+    "COSINE",
+    "POSITIVE",
+    "SHARE",
     "HasMethods",
     "Interval",
     "StrOptions",
+    "check_argument",
     "check_candidates",
     "check_folds",
+    "check_not_none",
     "check_weights",
     "num_samples",
     "safe_indexing",
 ]
+
+
+POSITIVE = Interval(Integral, 1, None, closed="left")
+SHARE = Interval(Real, 0, 1, closed="both")
+COSINE = Interval(Real, -1, 1, closed="both")
+
+
+def check_argument(name: str, value, constraint: Interval) -> None:
+    """Raise where an argument of a method is no number of an interval."""
+    if not constraint.is_satisfied_by(value):
+        raise ValueError(f"{name} must be {constraint}, got {value!r}.")
+
+
+def check_not_none(y, estimator) -> None:
+    """Raise where labels are missing, in scikit-learn's words."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the "
+            "target y is None."
+        )
 
 
 def check_weights(sample_weight, y):

@@ -25,6 +25,8 @@ def to_json(value, name, arrays):
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         path = f"{name}." if name else ""
         return {key: to_json(item, path + key, arrays) for key, item in value.items()}
+    if isinstance(value, dict):
+        return {"@pairs": to_json(list(value.items()), name, arrays)}
     if isinstance(value, np.ndarray) and (arrays is None or value.dtype.kind in "OSU"):
         items = value.tolist()
         if value.dtype.kind == "S":
@@ -75,6 +77,8 @@ def from_json(value, file):
         if dtype.kind in "SU" and dtype.itemsize > 4 * max(map(len, items), default=0) + 4:
             raise ValueError(f"it holds labels of type {dtype.str!r}, longer than any of them.")
         return np.array(items, dtype)
+    if "@pairs" in value:
+        return dict(from_json(value["@pairs"], file))
     if "@array" in value:
         return file.read(value["@array"])
     if "@encoder" in value:

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 import layup_sklearn
-from layup_sklearn import datasets, evaluation
+from layup_sklearn import datasets, evaluation, explanation
 
 validate = pytest.importorskip("numpydoc.validate").validate
 
@@ -14,7 +14,7 @@ IGNORED_OF_METHODS = {"EX01", "SA01"}
 
 
 def public_objects():
-    for module in (layup_sklearn, datasets, evaluation):
+    for module in (layup_sklearn, datasets, evaluation, explanation):
         for name in module.__all__:
             found = getattr(module, name)
             if not callable(found):

@@ -227,6 +227,16 @@ ERRORS = {
     "sizes of nothing": lambda: LayUPClassifier(Layers([0, 5])).fit(X, y),
     "max_bytes=0": lambda: FeatureCache(max_bytes=0),
     "a cache of int8": lambda: FeatureCache(dtype="int8"),
+    # classes
+    "an unknown class renamed": lambda: fitted().rename_classes({9: 1}),
+    "one class renamed to a string": lambda: fitted().rename_classes({0: "cat"}),
+    "a class renamed to NaN": lambda: fitted().rename_classes({0: np.nan}),
+    "a list of names": lambda: fitted().rename_classes(["cat", "dog"]),
+    # answers
+    "k=0": lambda: fitted().predict_top_k(X, k=0),
+    "k=2.5": lambda: fitted().predict_top_k(X, k=2.5),
+    "min_probability=90": lambda: fitted().predict_or_refuse(X, min_probability=90),
+    "min_similarity=nan": lambda: fitted().predict_or_refuse(X, min_similarity=np.nan),
     # adaptation
     "adaptation without labels": lambda: adapted().fit(PIXELS),
     "adaptation to one class": lambda: adapted().fit(PIXELS, ["cat"] * 4),
@@ -295,6 +305,8 @@ def test_table(tmp_path, monkeypatch):
         ("fit", (X, np.c_[y, y])),
         ("forget", (9 + X[:3], y[:3])),
         ("forget", (X[:1], [9])),
+        ("rename_classes", ({0: 1, 9: 1},)),
+        ("rename_classes", ({0: "cat"},)),
         ("merge", (LayUPClassifier().fit(X[:, :4], y),)),
         ("predict", (X[:, :4],)),
     ],

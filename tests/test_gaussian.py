@@ -189,10 +189,54 @@ def test_priors_change_the_odds_and_nothing_else():
         assert classifier.coef_ is coef  # no new solution
     with pytest.raises(ValueError, match="no share for the class 'c'"):
         classifier.set_params(priors={"a": 1, "b": 1}).predict(X)
-    with pytest.raises(ValueError, match="priors must be positive"):
-        classifier.set_params(priors={"a": 1, "b": 0, "c": 1}).predict(X)
+    with pytest.raises(ValueError, match="priors must not be negative"):
+        classifier.set_params(priors={"a": 1, "b": -1, "c": 1}).predict(X)
+    with pytest.raises(ValueError, match="priors are 0 for every class"):
+        classifier.set_params(priors={"a": 0, "b": 0, "c": 0}).predict(X)
     with pytest.raises(ValueError, match="priors need rule='gaussian'"):
         LayUPClassifier(rule="ridge", priors="uniform").fit(X, y)
+
+
+@given(seed=st.integers(0, 99), hidden=st.sets(st.integers(0, 3), min_size=1, max_size=3))
+@settings(max_examples=30, deadline=None)
+def test_a_class_of_share_zero_is_known_not_to_come(seed, hidden):
+    X, y = make_samples(seed=seed)
+    classifier = gaussian(ridge=1.0).fit(X, y)
+    everything, stays = classifier.predict_proba(X), [c for c in range(4) if c not in hidden]
+    expected = np.zeros_like(everything)
+    expected[:, stays] = everything[:, stays] / everything[:, stays].sum(axis=1, keepdims=True)
+    classifier.set_params(priors={label: 0 for label in hidden})
+    assert_allclose(classifier.predict_proba(X), expected, rtol=1e-9, atol=1e-300)
+    with np.errstate(divide="ignore"):
+        assert_allclose(classifier.predict_log_proba(X), np.log(expected), atol=1e-9)
+    assert np.isfinite(classifier.decision_function(X)).all()
+    assert_array_equal(classifier.predict(X), np.array(stays)[expected[:, stays].argmax(axis=1)])
+    assert_array_equal(np.unique(classifier.predict_top_k(X)[0]), stays)
+    # what was learned stays, and samples that come later count as before
+    assert_allclose(classifier.set_params(priors=None).predict_proba(X), everything, rtol=1e-12)
+
+
+def test_classes_without_a_given_share_have_the_rest_as_learned():
+    X, y = make_samples(60, labels=["a", "b", "c"])
+    X, y = X[:45], y[:45]
+    some, all_ = (gaussian(ridge=1.0).fit(X, y) for _ in range(2))
+    counts = dict(zip(some.classes_.tolist(), some.class_count_))
+    some.set_params(priors={"b": 0.4})
+    of_rest = {c: 0.6 * counts[c] / (counts["a"] + counts["c"]) for c in "ac"}
+    all_.set_params(priors={"b": 0.4, **of_rest})
+    assert_allclose(some.predict_proba(X), all_.predict_proba(X))
+    # a class to come needs no new share
+    some.partial_fit(X[:5], ["d"] * 5)
+    assert (some.predict_proba(X) > 0).all()
+
+
+def test_priors_of_numbers_travel_in_files(tmp_path):
+    X, y = make_samples()
+    classifier = gaussian(ridge=1.0, priors={0: 0, np.int64(1): 0.5}).fit(X, y)
+    classifier.save(tmp_path / "model")
+    again = LayUPClassifier.load(tmp_path / "model")
+    assert again.priors == {0: 0, 1: 0.5}
+    assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
 
 
 def test_with_many_samples_it_is_linear_discriminant_analysis():

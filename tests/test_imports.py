@@ -29,7 +29,7 @@ CORE = {
     "_gaussian": {"_readout", "_ridge", "_temperature"},
     "_rules": {"_gaussian", "_readout", "_symmetric"},
     "_folds": {"_choice", "_readout", "_ridge", "_rules", "_statistics"},
-    "_forgetting": {"_statistics", "_symmetric"},
+    "_forgetting": {"_labels", "_statistics", "_symmetric"},
     "_rows": {"_sample_error", "_samples", "_symmetric", "_validation"},
     "_model": {
         "_carried",
@@ -40,6 +40,7 @@ CORE = {
         "_rows",
         "_statistics",
         "_sums",
+        "_symmetric",
     },
     "_solution": {
         "_carried",
@@ -51,6 +52,9 @@ CORE = {
         "_rules",
         "_temperature",
     },
+    "_renaming": {"_labels", "_statistics", "_symmetric"},
+    "_summary": {"_layers", "_model", "_solution"},
+    "_learning": {"_folds", "_model", "_rows", "_solution", "_validation"},
     "_persistence": {"_files", "_layers", "_statistics", "_symmetric", "_values", "encoders"},
 }
 ALLOWED = {
@@ -70,6 +74,7 @@ ALLOWED = {
     "_displays": {"_layers", "encoders"},
     "evaluation": {"_displays", "_labels", "_validation", "encoders"},
     "encoders": {"_once", "_sample_error", "_samples", "_typing", "_validation"},
+    "explanation": {"_displays", "encoders"},
     "datasets": {"_labels", "_typing", "encoders"},
     "__main__": {"_classifier", "encoders"},
 }

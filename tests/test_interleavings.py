@@ -54,6 +54,7 @@ CALL = st.one_of(
     st.tuples(st.just("merge"), sizes, labels, st.booleans()),
     st.tuples(st.just("forget"), st.integers(0, 99)),
     st.tuples(st.just("declare"), st.integers(6, 9)),
+    st.tuples(st.just("rename"), st.dictionaries(st.integers(0, 9), st.integers(0, 9), max_size=3)),
     st.tuples(st.just("read"), st.sampled_from([*READERS])),
     st.tuples(st.just("read"), st.sampled_from([*READERS])),
     st.tuples(st.just("become"), st.sampled_from([*COPIES])),
@@ -93,6 +94,12 @@ class Stream:
         X, y, _ = batch = self.draw(1, [0], False)
         self.classifier.partial_fit(X, y, classes=[label])
         self.batches.append(batch)
+
+    def rename(self, names):
+        names = {label: names[label] for label in self.classifier.classes_ if label in names}
+        self.classifier.rename_classes(names)
+        for i, (X, y, weight) in enumerate(self.batches):
+            self.batches[i] = X, np.array([names.get(label, label) for label in y]), weight
 
     def read(self, what):
         READERS[what](self.classifier, self.means)

@@ -234,13 +234,35 @@ def layer_features(module, images, layers, pool, precision="float32"):
     tokens = {"return_prefix_tokens": of_class_token, "output_fmt": "NLC"}
     options = tokens if _gives_tokens(module) else {}
     with inference(images.device, precision):
-        found = module.forward_intermediates(
-            images,
-            indices=sorted(layer - 1 for layer in layers),
-            norm=False,
-            intermediates_only=True,
-            **options,
-        )
-        states = dict(zip(sorted(layers), found))
-        states = [states[layer][1] if of_class_token else states[layer] for layer in layers]
+        states = _states(module, images, layers, **options)
+        states = [each[1] for each in states] if of_class_token else states
         return torch.cat([pooled(each, pool) for each in states], dim=1)
+
+
+def layer_maps(module, images, layers, precision="float32"):
+    """Outputs of layers of a network at their positions, without prefix tokens.
+
+    Parameters
+    ----------
+    module, images, layers, precision
+        As in `layer_features`.
+
+    Returns
+    -------
+    maps : list of tensor of shape (n_images, width of the layer, height, width), float32
+    """
+    with inference(images.device, precision):
+        return [each.float() for each in _states(module, images, layers)]
+
+
+def _states(module, images, layers, **options):
+    """What timm gives of layers, in the order of `layers`."""
+    found = module.forward_intermediates(
+        images,
+        indices=sorted(layer - 1 for layer in layers),
+        norm=False,
+        intermediates_only=True,
+        **options,
+    )
+    states = dict(zip(sorted(layers), found))
+    return [states[layer] for layer in layers]
