@@ -1,12 +1,22 @@
 """Pictures of evaluations and of choices, in scikit-learn's Display style."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import LinAlgError
 from sklearn.utils.validation import check_is_fitted
 
 from ._layers import layer_sizes
+from ._typing import Samples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 
 class AccuracyMatrixDisplay:
@@ -24,6 +34,8 @@ class AccuracyMatrixDisplay:
     ----------
     ax_ : matplotlib Axes
     im_ : matplotlib AxesImage
+    text_ : ndarray of shape (n_tasks, n_tasks), or None
+        The matplotlib texts in the cells, None in blank ones.
     figure_ : matplotlib Figure
 
     See Also
@@ -40,12 +52,14 @@ class AccuracyMatrixDisplay:
     'tested on task'
     """
 
-    def __init__(self, accuracy_matrix, *, task_names=None):
+    def __init__(self, accuracy_matrix: ArrayLike, *, task_names: list[str] | None = None) -> None:
         self.accuracy_matrix = accuracy_matrix
         self.task_names = task_names
 
     @classmethod
-    def from_result(cls, result, *, task_names=None, ax=None, cmap="viridis"):
+    def from_result(
+        cls, result: Any, *, task_names: list[str] | None = None, **plot_params: Any
+    ) -> Self:
         """Plot the matrix of a :class:`ContinualResult`.
 
         Parameters
@@ -54,51 +68,76 @@ class AccuracyMatrixDisplay:
             Of :func:`evaluate_continual`.
         task_names : list of str, default=None
             None: 1, 2, ...
-        ax : matplotlib Axes, default=None
-            None: of a new figure.
-        cmap : str or matplotlib Colormap, default="viridis"
-            Colours, from the lowest accuracy (0.8 at most) to 1.
+        **plot_params : dict
+            Parameters of :meth:`plot`.
 
         Returns
         -------
         display : AccuracyMatrixDisplay
             Drawn.
         """
-        return cls(result.accuracy_matrix, task_names=task_names).plot(ax=ax, cmap=cmap)
+        return cls(result.accuracy_matrix, task_names=task_names).plot(**plot_params)
 
-    def plot(self, *, ax=None, cmap="viridis"):
+    def plot(
+        self,
+        *,
+        ax: Axes | None = None,
+        cmap: str | Colormap = "viridis",
+        include_values: bool = True,
+        values_format: str = ".2f",
+        xticks_rotation: float | str | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None: of a new figure.
+            None: of a new figure, which is larger for many tasks.
         cmap : str or matplotlib Colormap, default="viridis"
             Colours, from the lowest accuracy (0.8 at most) to 1.
+        include_values : bool, default=True
+            Whether accuracies are written into the cells.
+        values_format : str, default=".2f"
+            How, as of :func:`format`; ".0%" is shorter.
+        xticks_rotation : {"horizontal", "vertical"} or float, default=None
+            Of the names below, in degrees. None: horizontal where they are short.
+        colorbar : bool, default=True
+            Whether the colours are explained.
 
         Returns
         -------
         self : AccuracyMatrixDisplay
             The same object.
         """
-        self.ax_ = _axes(ax)
-        self.figure_ = self.ax_.figure
         matrix = np.asarray(self.accuracy_matrix)
+        n_tasks = len(matrix)
+        self.ax_ = _axes(ax, side=max(4.8, 0.42 * n_tasks + 1.5))
+        self.figure_ = self.ax_.figure
         low = min(np.nanmin(matrix), 0.8)  # small losses look small
         self.im_ = self.ax_.imshow(matrix, cmap=cmap, vmin=low, vmax=1)
+        self.text_ = self._written(matrix, values_format) if include_values else None
+        names = [str(t + 1) for t in range(n_tasks)] if self.task_names is None else self.task_names
+        if xticks_rotation is None:
+            xticks_rotation = "vertical" if sum(map(len, names)) > 40 else "horizontal"
+        self.ax_.set_xticks(range(n_tasks), names, rotation=xticks_rotation)
+        self.ax_.set_yticks(range(n_tasks), names)
+        self.ax_.set(xlabel="tested on task", ylabel="after learning task")
+        if colorbar:
+            self.figure_.colorbar(self.im_, ax=self.ax_, label="accuracy", shrink=0.8)
+        return self
+
+    def _written(self, matrix, values_format):
+        """The texts in the cells, None where one is blank: shape (n_tasks, n_tasks)."""
+        texts = np.full(matrix.shape, None, dtype=object)
         for (t, i), accuracy in np.ndenumerate(matrix):
             if not np.isnan(accuracy):
-                dark = self.im_.norm(accuracy) < 0.6
-                color = "white" if dark else "black"
-                self.ax_.text(i, t, f"{accuracy:.2f}", ha="center", va="center", color=color)
-        names = self.task_names
-        if names is None:
-            names = [str(t + 1) for t in range(len(matrix))]
-        self.ax_.set_xticks(range(len(matrix)), names)
-        self.ax_.set_yticks(range(len(matrix)), names)
-        self.ax_.set(xlabel="tested on task", ylabel="after learning task")
-        self.figure_.colorbar(self.im_, ax=self.ax_, label="accuracy")
-        return self
+                color = "white" if self.im_.norm(accuracy) < 0.6 else "black"
+                place = {"ha": "center", "va": "center", "color": color}
+                size = "small" if len(matrix) > 10 else "medium"
+                text = format(accuracy, values_format)
+                texts[t, i] = self.ax_.text(i, t, text, fontsize=size, **place)
+        return texts
 
 
 class AccuracyCurvesDisplay:
@@ -128,11 +167,11 @@ class AccuracyCurvesDisplay:
     ['one run', 'two']
     """
 
-    def __init__(self, curves):
+    def __init__(self, curves: Mapping[str, ArrayLike]) -> None:
         self.curves = curves
 
     @classmethod
-    def from_results(cls, results, *, ax=None):
+    def from_results(cls, results: Mapping[str, Any], *, ax: Axes | None = None) -> Self:
         """Plot the ``accuracy`` of some results.
 
         Parameters
@@ -153,7 +192,7 @@ class AccuracyCurvesDisplay:
         }
         return cls(curves).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -230,14 +269,21 @@ class RidgePathDisplay:
     'log evidence'
     """
 
-    def __init__(self, scores, *, ridge, n_layers, score_name="log evidence"):
+    def __init__(
+        self,
+        scores: NDArray[np.void],
+        *,
+        ridge: float,
+        n_layers: int,
+        score_name: str = "log evidence",
+    ) -> None:
         self.scores = scores
         self.ridge = ridge
         self.n_layers = n_layers
         self.score_name = score_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> Self:
         """Plot what a classifier has tried.
 
         Parameters
@@ -260,7 +306,7 @@ class RidgePathDisplay:
             score_name="accuracy on the folds" if by_folds else "log evidence",
         ).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -335,12 +381,14 @@ class LayerCountDisplay:
     [2, 2]
     """
 
-    def __init__(self, accuracy, *, log_evidence=None):
+    def __init__(self, accuracy: ArrayLike, *, log_evidence: ArrayLike | None = None) -> None:
         self.accuracy = accuracy
         self.log_evidence = log_evidence
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, ax=None):
+    def from_estimator(
+        cls, estimator: Any, X: Samples, y: ArrayLike, *, ax: Axes | None = None
+    ) -> Self:
         """Plot the accuracy of a classifier with fewer layers than it has seen.
 
         Parameters
@@ -373,7 +421,7 @@ class LayerCountDisplay:
             accuracy[i] = estimator.score(X, y)
         return cls(accuracy, log_evidence=log_evidence).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -407,11 +455,13 @@ def _copy_that_embeds_once(estimator):
     return estimator._with_encoder(with_memory(copy.copy(estimator.encoder_)))
 
 
-def _axes(ax):
+def _axes(ax, side=None):
+    """`ax`, or the one of a new figure, whose height in inches may be given."""
     if ax is not None:
         return ax
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError("Displays need matplotlib: pip install matplotlib.") from error
-    return plt.subplots()[1]
+    size = {} if side is None else {"figsize": (side * 4 / 3, side), "layout": "constrained"}
+    return plt.subplots(**size)[1]

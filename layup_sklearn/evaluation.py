@@ -4,14 +4,16 @@ A task is a pair of index arrays (train, test) into the training and the test sa
 with any classifier that has ``partial_fit``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
 from time import perf_counter
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_consistent_length
 
 from ._displays import (
     AccuracyCurvesDisplay,
@@ -19,7 +21,21 @@ from ._displays import (
     LayerCountDisplay,
     RidgePathDisplay,
 )
-from ._labels import check_labels, union_of_labels
+from ._measures import (
+    average_accuracy,
+    backward_transfer,
+    forgetting,
+    forward_transfer,
+    task_confusion,
+)
+from ._protocols import blurry_tasks, few_shot_tasks, long_tailed_tasks, noisy_labels
+from ._tasks import (
+    check_both,
+    class_incremental_tasks,
+    domain_incremental_tasks,
+    online_batches,
+)
+from ._typing import Batches, Rows, Samples, Tasks
 from ._validation import safe_indexing
 
 __all__ = [
@@ -27,270 +43,23 @@ __all__ = [
     "AccuracyMatrixDisplay",
     "ContinualResult",
     "LayerCountDisplay",
+    "PrequentialResult",
     "RidgePathDisplay",
     "average_accuracy",
     "backward_transfer",
+    "blurry_tasks",
     "class_incremental_tasks",
     "domain_incremental_tasks",
     "evaluate_continual",
+    "evaluate_prequential",
+    "few_shot_tasks",
     "forgetting",
+    "forward_transfer",
+    "long_tailed_tasks",
+    "noisy_labels",
     "online_batches",
+    "task_confusion",
 ]
-
-
-def _check_both(y_train, y_test):
-    """Labels of one kind on both sides, as arrays."""
-    y_train, y_test = check_labels(y_train, "y_train"), check_labels(y_test, "y_test")
-    union_of_labels(y_train, y_test)
-    return y_train, y_test
-
-
-def class_incremental_tasks(
-    y_train, y_test, n_tasks, *, class_order=None, first_task_size=None, random_state=None
-):
-    """Tasks of new classes each.
-
-    Parameters
-    ----------
-    y_train, y_test : array-like of shape (n_samples,)
-        Labels of the training and of the test samples.
-    n_tasks : int
-        Classes are dealt to the tasks as evenly as they go, larger tasks first.
-    class_order : array-like of shape (n_classes,), default=None
-        Labels in the order they arrive; None draws an order.
-    first_task_size : int, default=None
-        Number of classes of the first task; the others share the rest.
-    random_state : int, RandomState instance or None, default=None
-        For the order of the classes. ``random_state=1993`` is the order of the paper.
-
-    Returns
-    -------
-    tasks : list of (train, test)
-        Index arrays into the training and the test samples, ascending.
-
-    Raises
-    ------
-    ValueError
-        When there are more tasks than classes, or `class_order` does not hold every label
-        of `y_train` once.
-
-    See Also
-    --------
-    domain_incremental_tasks : Tasks of the same classes in a new domain each.
-    online_batches : Cuts tasks into small batches.
-    evaluate_continual : Learns tasks and measures what is still known.
-
-    Examples
-    --------
-    >>> from layup_sklearn.evaluation import class_incremental_tasks
-    >>> y = ["a", "b", "c", "a"]
-    >>> tasks = class_incremental_tasks(y, y, 2, class_order=["c", "a", "b"])
-    >>> [train.tolist() for train, test in tasks]
-    [[0, 2, 3], [1]]
-    """
-    y_train, y_test = _check_both(y_train, y_test)
-    classes = np.unique(y_train)
-    if class_order is None:
-        class_order = classes[check_random_state(random_state).permutation(len(classes))]
-    class_order = np.asarray(list(class_order))
-    if not np.array_equal(np.sort(class_order), classes):
-        raise ValueError("class_order must hold every label of y_train exactly once.")
-    first = [] if first_task_size is None else [class_order[:first_task_size]]
-    rest = class_order[first_task_size or 0 :]
-    n_left = n_tasks - len(first)
-    dealt = 1 <= n_left <= len(rest) or (first and n_left == len(rest) == 0)
-    if not dealt or (first and not 1 <= first_task_size <= len(classes)):
-        raise ValueError(
-            f"{len(classes)} classes cannot be dealt to {n_tasks} tasks"
-            + (f", {first_task_size} of them to the first." if first else ".")
-        )
-    others = np.array_split(rest, n_left) if n_left else []
-    return [_rows_among(y_train, y_test, part) for part in (*first, *others)]
-
-
-def domain_incremental_tasks(domain_train, domain_test, *, domains=None):
-    """Tasks of the same classes in a new domain each.
-
-    Parameters
-    ----------
-    domain_train, domain_test : array-like of shape (n_samples,)
-        Names of the domains of the training and of the test samples.
-    domains : array-like of shape (n_domains,), default=None
-        Order in which they arrive; None: sorted.
-
-    Returns
-    -------
-    tasks : list of (train, test)
-        Index arrays, ascending.
-
-    Raises
-    ------
-    ValueError
-        When a domain has no training samples.
-
-    See Also
-    --------
-    class_incremental_tasks : Tasks of new classes each.
-    online_batches : Cuts tasks into small batches.
-    evaluate_continual : Learns tasks and measures what is still known.
-
-    Examples
-    --------
-    >>> from layup_sklearn.evaluation import domain_incremental_tasks
-    >>> tasks = domain_incremental_tasks(["photo", "sketch", "photo"], ["sketch", "photo"])
-    >>> [(train.tolist(), test.tolist()) for train, test in tasks]
-    [([0, 2], [1]), ([1], [0])]
-    """
-    domain_train, domain_test = column_or_1d(domain_train), column_or_1d(domain_test)
-    domains = np.unique(domain_train) if domains is None else np.asarray(domains)
-    missing = [str(domain) for domain in domains if domain not in domain_train]
-    if missing:
-        raise ValueError(f"Domains without training samples: {', '.join(missing)}.")
-    return [_rows_among(domain_train, domain_test, [domain]) for domain in domains]
-
-
-def _rows_among(train, test, values):
-    return np.flatnonzero(np.isin(train, values)), np.flatnonzero(np.isin(test, values))
-
-
-def online_batches(tasks, batch_size, *, random_state=None):
-    """One pass in small batches: each task's training samples shuffled and cut.
-
-    Parameters
-    ----------
-    tasks : list of (train, test)
-        Index arrays, of the task makers here.
-    batch_size : int
-        Training samples in a batch; the last one of a task may be smaller.
-    random_state : int, RandomState instance or None, default=None
-        For the order of the samples within each task.
-
-    Returns
-    -------
-    tasks : list of (batches, test)
-        `batches` is a list of index arrays, one for each call of ``partial_fit``.
-
-    See Also
-    --------
-    class_incremental_tasks : Tasks of new classes each.
-    domain_incremental_tasks : Tasks of the same classes in a new domain each.
-    evaluate_continual : Learns tasks and measures what is still known.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from layup_sklearn.evaluation import online_batches
-    >>> tasks = [(np.arange(5), np.arange(2))]
-    >>> [(batches, test)] = online_batches(tasks, 2, random_state=0)
-    >>> [rows.tolist() for rows in batches]
-    [[2, 0], [1, 3], [4]]
-    """
-    rng = check_random_state(random_state)
-    online = []
-    for train, test in tasks:
-        train = train[rng.permutation(len(train))]
-        online.append(([train[rows] for rows in gen_batches(len(train), batch_size)], test))
-    return online
-
-
-def average_accuracy(accuracy_matrix):
-    """Mean over the tasks learned so far, after every task.
-
-    Parameters
-    ----------
-    accuracy_matrix : array-like of shape (n_tasks, n_tasks)
-        R[t, i], the accuracy on the test samples of task i after learning task t.
-
-    Returns
-    -------
-    accuracy : ndarray of shape (n_tasks,)
-        A_t = mean over i <= t of R[t, i]: its last entry is the final accuracy, its mean
-        the average accuracy of the field.
-
-    See Also
-    --------
-    forgetting : Mean loss since the best accuracy.
-    backward_transfer : Mean change since the task was learned.
-    ContinualResult : Holds the accuracy matrix of a stream, and all these scores.
-
-    Examples
-    --------
-    >>> from numpy import nan
-    >>> from layup_sklearn.evaluation import average_accuracy
-    >>> average_accuracy([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
-    array([0.75, 1.  , 0.75])
-    """
-    matrix = np.asarray(accuracy_matrix)
-    return np.array([matrix[t, : t + 1].mean() for t in range(len(matrix))])
-
-
-def forgetting(accuracy_matrix):
-    """Mean loss since the best accuracy, over all tasks but the last.
-
-    Parameters
-    ----------
-    accuracy_matrix : array-like of shape (n_tasks, n_tasks)
-        R[t, i], the accuracy on the test samples of task i after learning task t; NaN where
-        it was not measured.
-
-    Returns
-    -------
-    forgetting : float
-        Mean over i < T of max_(t < T) R[t, i] - R[T, i] (Chaudhry et al., "Riemannian walk
-        for incremental learning", ECCV 2018); 0.0 for one task. In a class-incremental
-        stream it is above zero even where nothing is forgotten: later classes are more to
-        be confused with.
-
-    See Also
-    --------
-    average_accuracy : Mean over the tasks learned so far.
-    backward_transfer : Mean change since the task was learned.
-    ContinualResult : Holds the accuracy matrix of a stream, and all these scores.
-
-    Examples
-    --------
-    >>> from numpy import nan
-    >>> from layup_sklearn.evaluation import forgetting
-    >>> forgetting([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
-    0.375
-    """
-    matrix = np.asarray(accuracy_matrix)
-    if len(matrix) < 2:
-        return 0.0
-    return float(np.mean(np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1]))
-
-
-def backward_transfer(accuracy_matrix):
-    """Mean change since the task was learned, over all tasks but the last.
-
-    Parameters
-    ----------
-    accuracy_matrix : array-like of shape (n_tasks, n_tasks)
-        R[t, i], the accuracy on the test samples of task i after learning task t.
-
-    Returns
-    -------
-    transfer : float
-        Mean over i < T of R[T, i] - R[i, i] (Lopez-Paz and Ranzato, "Gradient episodic
-        memory", NeurIPS 2017); 0.0 for one task.
-
-    See Also
-    --------
-    average_accuracy : Mean over the tasks learned so far.
-    forgetting : Mean loss since the best accuracy.
-    ContinualResult : Holds the accuracy matrix of a stream, and all these scores.
-
-    Examples
-    --------
-    >>> from numpy import nan
-    >>> from layup_sklearn.evaluation import backward_transfer
-    >>> backward_transfer([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
-    -0.25
-    """
-    matrix = np.asarray(accuracy_matrix)
-    if len(matrix) < 2:
-        return 0.0
-    return float(np.mean(matrix[-1, :-1] - matrix.diagonal()[:-1]))
 
 
 @dataclass(eq=False)
@@ -300,7 +69,8 @@ class ContinualResult:
     Parameters
     ----------
     accuracy_matrix : ndarray of shape (n_tasks, n_tasks)
-        R[t, i], accuracy on the test samples of task i after learning task t; NaN for i > t.
+        R[t, i], accuracy on the test samples of task i after learning task t; NaN for i > t
+        where tasks to come were not tested.
     n_test : ndarray of shape (n_tasks,)
         Test samples of each task.
     fit_time, score_time : ndarray of shape (n_tasks,)
@@ -336,41 +106,51 @@ class ContinualResult:
     (0.75, 0.875, 0.5)
     """
 
-    accuracy_matrix: np.ndarray
-    n_test: np.ndarray
-    fit_time: np.ndarray
-    score_time: np.ndarray
-    estimator: object
+    accuracy_matrix: NDArray[np.float64]
+    n_test: NDArray[np.intp]
+    fit_time: NDArray[np.float64]
+    score_time: NDArray[np.float64]
+    estimator: Any
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> NDArray[np.float64]:
         return average_accuracy(self.accuracy_matrix)
 
     @property
-    def weighted_accuracy(self):
+    def weighted_accuracy(self) -> NDArray[np.float64]:
         counts = np.tril(np.broadcast_to(self.n_test, self.accuracy_matrix.shape))
-        return np.nansum(counts * self.accuracy_matrix, axis=1) / counts.sum(axis=1)
+        right = np.where(counts, counts * self.accuracy_matrix, 0.0)
+        return right.sum(axis=1) / counts.sum(axis=1)
 
     @property
-    def final_accuracy(self):
+    def final_accuracy(self) -> float:
         return float(self.accuracy[-1])
 
     @property
-    def average_accuracy(self):
+    def average_accuracy(self) -> float:
         return float(self.accuracy.mean())
 
     @property
-    def forgetting(self):
+    def forgetting(self) -> float:
         return forgetting(self.accuracy_matrix)
 
     @property
-    def backward_transfer(self):
+    def backward_transfer(self) -> float:
         return backward_transfer(self.accuracy_matrix)
 
 
 def evaluate_continual(
-    estimator, tasks, X_train, y_train, X_test, y_test, *, callback=None, verbose=0
-):
+    estimator: BaseEstimator,
+    tasks: Tasks | Batches,
+    X_train: Samples,
+    y_train: ArrayLike,
+    X_test: Samples,
+    y_test: ArrayLike,
+    *,
+    callback: Callable[[int, Any], object] | None = None,
+    future: bool = False,
+    verbose: int = 0,
+) -> ContinualResult:
     """Learn task by task; after each, measure the accuracy on all tasks so far.
 
     Parameters
@@ -392,6 +172,8 @@ def evaluate_continual(
         ``callback(t, estimator)`` is called when task t is learned and scored, for
         measurements of one's own; its time is not counted. It is the same estimator each
         time: keep a ``copy.deepcopy``.
+    future : bool, default=False
+        Whether to measure the accuracy on tasks to come as well, for :func:`forward_transfer`.
     verbose : int, default=0
         1 shows a progress bar over the calls of ``partial_fit``.
 
@@ -438,7 +220,7 @@ def evaluate_continual(
 
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
-    y_train, y_test = _check_both(y_train, y_test)
+    y_train, y_test = check_both(y_train, y_test)
     tasks = [(train if isinstance(train, list) else [train], test) for train, test in tasks]
     empty = [i for i, (_, test) in enumerate(tasks) if not len(test)]
     if empty:
@@ -446,10 +228,7 @@ def evaluate_continual(
 
     estimator = clone(estimator)
     with_memory(getattr(estimator, "encoder", None))
-    first = {}
-    if "classes" in signature(estimator.partial_fit).parameters:
-        learned = np.concatenate([rows for batches, _ in tasks for rows in batches])
-        first["classes"] = np.unique(y_train[learned])
+    first = _declared(estimator, y_train, [rows for batches, _ in tasks for rows in batches])
     matrix = np.full((len(tasks), len(tasks)), np.nan)
     times = np.zeros((2, len(tasks)))
     n_calls = sum(len(batches) for batches, _ in tasks)
@@ -462,7 +241,7 @@ def evaluate_continual(
                 progress.update()
             with_memory(getattr(estimator, "encoder_", None))  # where it was given by name
             learned = perf_counter()
-            for i, (_, test) in enumerate(tasks[: t + 1]):
+            for i, (_, test) in enumerate(tasks if future else tasks[: t + 1]):
                 predicted = estimator.predict(safe_indexing(X_test, test))
                 matrix[t, i] = np.mean(predicted == y_test[test])
             times[:, t] = learned - start, perf_counter() - learned
@@ -470,3 +249,166 @@ def evaluate_continual(
                 callback(t, estimator)
     n_test = np.array([len(test) for _, test in tasks])
     return ContinualResult(matrix, n_test, *times, estimator)
+
+
+@dataclass(eq=False)
+class PrequentialResult:
+    """What a stream of small batches showed, every sample tested before it was learned.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples,)
+        Training samples in the order in which they arrived.
+    correct : ndarray of shape (n_samples,), bool
+        Whether each was given its label before it was learned. Nothing can be answered before
+        the first batch: its samples count as wrong.
+    n_seen : ndarray of shape (n_points,)
+        Numbers of samples learned when the test samples were asked.
+    test_accuracy : ndarray of shape (n_points,)
+        Accuracy then, on the test samples of the classes seen so far.
+    estimator : estimator
+        Fitted on all samples.
+
+    Attributes
+    ----------
+    accuracy : ndarray of shape (n_samples,)
+        Share of correct answers up to each sample (prequential accuracy).
+    final_accuracy : float
+        Last entry of `accuracy`.
+    anytime_accuracy : float
+        Mean of `test_accuracy`: the area under the curve of accuracy against samples, A_AUC of
+        Koh et al., ICLR 2022. NaN without test samples.
+
+    See Also
+    --------
+    evaluate_prequential : Makes it.
+    AccuracyCurvesDisplay : Picture of several `accuracy` or `test_accuracy`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layup_sklearn.evaluation import PrequentialResult
+    >>> correct = np.array([False, True, True, True])
+    >>> PrequentialResult(np.arange(4), correct, np.array([4]), np.array([0.5]), None).accuracy
+    array([0.        , 0.5       , 0.66666667, 0.75      ])
+    """
+
+    rows: Rows
+    correct: NDArray[np.bool_]
+    n_seen: NDArray[np.intp]
+    test_accuracy: NDArray[np.float64]
+    estimator: Any
+
+    @property
+    def accuracy(self) -> NDArray[np.float64]:
+        return np.cumsum(self.correct) / np.arange(1, len(self.correct) + 1)
+
+    @property
+    def final_accuracy(self) -> float:
+        return float(self.accuracy[-1])
+
+    @property
+    def anytime_accuracy(self) -> float:
+        return float(self.test_accuracy.mean()) if len(self.test_accuracy) else float("nan")
+
+
+def evaluate_prequential(
+    estimator: BaseEstimator,
+    tasks: Batches,
+    X_train: Samples,
+    y_train: ArrayLike,
+    X_test: Samples | None = None,
+    y_test: ArrayLike | None = None,
+    *,
+    n_points: int = 20,
+    verbose: int = 0,
+) -> PrequentialResult:
+    """Answer every batch before it is learned.
+
+    Parameters
+    ----------
+    estimator : classifier with ``partial_fit``
+        Cloned, and declared the classes as by :func:`evaluate_continual`.
+    tasks : list of (batches, test)
+        Of :func:`online_batches`.
+    X_train : array-like of n_train samples
+        Training samples; whatever the estimator takes.
+    y_train : array-like of shape (n_train,)
+        Labels of the training samples.
+    X_test : array-like of n_test samples, default=None
+        Test samples, asked at `n_points` points of the stream. None: they are not.
+    y_test : array-like of shape (n_test,), default=None
+        Labels of the test samples.
+    n_points : int, default=20
+        Points, equally far from each other in batches; the last one is the end.
+    verbose : int, default=0
+        1 shows a progress bar over the batches.
+
+    Returns
+    -------
+    result : PrequentialResult
+        Correct answers, in the order of the samples, and accuracies on the test samples.
+
+    Raises
+    ------
+    ValueError
+        For samples and labels of different numbers, or no batches.
+
+    See Also
+    --------
+    online_batches : Cuts tasks into small batches.
+    evaluate_continual : Tests after each task.
+
+    Notes
+    -----
+    Test, then learn: Dawid, "Statistical theory: the prequential approach", 1984; Gama et al.,
+    "On evaluating stream learning algorithms", Machine Learning 90, 2013.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from layup_sklearn import LayUPClassifier
+    >>> from layup_sklearn.evaluation import (
+    ...     class_incremental_tasks, evaluate_prequential, online_batches
+    ... )
+    >>> X, y = load_digits(return_X_y=True)
+    >>> tasks = online_batches(class_incremental_tasks(y, y, 1), 10, random_state=0)
+    >>> result = evaluate_prequential(LayUPClassifier(), tasks, X, y)
+    >>> bool(result.final_accuracy > 0.85)
+    True
+    """
+    from tqdm.auto import tqdm
+
+    from .encoders._base import with_memory
+
+    check_consistent_length(X_train, y_train)
+    check_consistent_length(X_test, y_test)
+    y_train, y_test = check_both(y_train, y_train[:0] if y_test is None else y_test)
+    batches = [rows for part, _ in tasks for rows in part]
+    if not batches:
+        raise ValueError("tasks holds no batches: online_batches makes them.")
+    tested = [] if X_test is None else np.linspace(0, len(batches), n_points + 1)[1:].round() - 1
+    estimator = clone(estimator)
+    with_memory(getattr(estimator, "encoder", None))
+    first, correct, points = _declared(estimator, y_train, batches), [], []
+    for i, rows in enumerate(tqdm(batches, unit="batch", disable=not verbose)):
+        X = safe_indexing(X_train, rows)
+        answers = estimator.predict(X) == y_train[rows] if i else np.zeros(len(rows), dtype=bool)
+        correct.append(answers)
+        estimator.partial_fit(X, y_train[rows], **first)
+        first = {}
+        if i in tested:
+            learned = np.concatenate(batches[: i + 1])
+            test = np.flatnonzero(np.isin(y_test, y_train[learned]))
+            right = estimator.predict(safe_indexing(X_test, test)) == y_test[test]
+            points.append((len(learned), right.mean()))
+    n_seen, accuracy = np.array(points, dtype=float).reshape(-1, 2).T
+    rows, correct = np.concatenate(batches), np.concatenate(correct)
+    return PrequentialResult(rows, correct, n_seen.astype(np.intp), accuracy, estimator)
+
+
+def _declared(estimator, y_train, batches):
+    """What the first call of `partial_fit` gets: all labels to come, where it wants them."""
+    if "classes" not in signature(estimator.partial_fit).parameters:
+        return {}
+    return {"classes": np.unique(y_train[np.concatenate(batches)])}

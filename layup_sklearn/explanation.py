@@ -4,12 +4,23 @@ Scores are linear in the features, so that they are sums over layers, and over t
 layer is the mean of: exactly, without gradients or perturbed images.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._displays import _axes
+from ._typing import Samples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+
+    from ._classifier import LayUPClassifier
 
 __all__ = ["ExplanationDisplay", "PatchContributions", "layer_contributions", "patch_contributions"]
 
@@ -41,7 +52,9 @@ def _scores_of(classifier):
     return model, solution, _Scores(rule.coef, reference, baseline, layers)
 
 
-def layer_contributions(classifier, X) -> tuple[np.ndarray, np.ndarray]:
+def layer_contributions(
+    classifier: LayUPClassifier, X: Samples
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What each layer adds to the score of each class.
 
     Parameters
@@ -139,11 +152,11 @@ class PatchContributions:
     picture: np.ndarray
 
     @property
-    def layers(self) -> np.ndarray:
+    def layers(self) -> NDArray[np.float64]:
         return np.array([each.sum(axis=(0, 1)) for each in self.maps]) + self.spread
 
 
-def patch_contributions(classifier, image) -> PatchContributions:
+def patch_contributions(classifier: LayUPClassifier, image: object) -> PatchContributions:
     """What each part of an image adds to the score of each class.
 
     Parameters
@@ -251,7 +264,16 @@ class ExplanationDisplay:
     20.0
     """
 
-    def __init__(self, picture, maps, spread, baseline, *, label, against):
+    def __init__(
+        self,
+        picture: NDArray[np.uint8],
+        maps: Sequence[NDArray[np.float64]],
+        spread: NDArray[np.float64],
+        baseline: float,
+        *,
+        label: object,
+        against: object,
+    ) -> None:
         self.picture = picture
         self.maps = maps
         self.spread = spread
@@ -261,8 +283,15 @@ class ExplanationDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, image, *, label=None, against=None, axes=None, cmap="RdBu_r"
-    ) -> "ExplanationDisplay":
+        cls,
+        estimator: LayUPClassifier,
+        image: object,
+        *,
+        label: Any = None,
+        against: Any = None,
+        axes: Sequence[Axes] | None = None,
+        cmap: str | Colormap = "RdBu_r",
+    ) -> Self:
         """Explain one answer.
 
         Parameters
@@ -301,7 +330,7 @@ class ExplanationDisplay:
         names = {"label": labels[first], "against": labels[second]}
         return cls(found.picture, maps, spread, baseline, **names).plot(axes=axes, cmap=cmap)
 
-    def plot(self, *, axes=None, cmap="RdBu_r") -> "ExplanationDisplay":
+    def plot(self, *, axes: Sequence[Axes] | None = None, cmap: str | Colormap = "RdBu_r") -> Self:
         """Draw.
 
         Parameters

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, confusion_matrix
 from sklearn.naive_bayes import MultinomialNB
 
 from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier, encoders
@@ -20,8 +20,11 @@ from layup_sklearn.evaluation import (
     class_incremental_tasks,
     domain_incremental_tasks,
     evaluate_continual,
+    evaluate_prequential,
     forgetting,
+    forward_transfer,
     online_batches,
+    task_confusion,
 )
 
 R = np.array([[0.9, np.nan, np.nan], [0.6, 0.8, np.nan], [0.7, 0.5, 1.0]])
@@ -37,7 +40,16 @@ def test_metrics_of_a_known_matrix():
     assert_allclose(average_accuracy(R), [0.9, 0.7, 2.2 / 3])
     assert_allclose(forgetting(R), (0.2 + 0.3) / 2)
     assert_allclose(backward_transfer(R), (-0.2 - 0.3) / 2)
-    assert forgetting(R[:1, :1]) == backward_transfer(R[:1, :1]) == 0
+    assert forgetting(R[:1, :1]) == backward_transfer(R[:1, :1]) == forward_transfer(R[:1, :1]) == 0
+
+
+def test_accuracies_on_tasks_to_come_change_forward_transfer_alone():
+    full = np.where(np.isnan(R), 0.95, R)
+    for measure in (average_accuracy, forgetting, backward_transfer):
+        assert_array_equal(measure(full), measure(R))
+    assert_allclose(forward_transfer(full, baseline=[0.0, 0.45, 0.75]), (0.5 + 0.2) / 2)
+    with pytest.raises(ValueError, match="future=True"):
+        forward_transfer(R)
 
 
 def test_class_incremental_tasks_share_out_the_classes():
@@ -116,6 +128,69 @@ def test_the_matrix_is_what_a_loop_by_hand_gives(digits):
     assert result.final_accuracy == result.accuracy[-1] == np.mean(result.accuracy_matrix[-1])
     assert_allclose(result.average_accuracy, average_accuracy(result.accuracy_matrix).mean())
     assert (result.fit_time > 0).all() and (result.score_time > 0).all()
+
+
+def test_accuracies_on_tasks_to_come(digits):
+    X, y, X_test, y_test = digits
+    tasks = domain_incremental_tasks(np.arange(700) % 3, np.arange(300) % 3)
+    result = evaluate_continual(LayUPClassifier(), tasks, X, y, X_test, y_test, future=True)
+    first = LayUPClassifier().fit(X[::3], y[::3])
+    assert_allclose(
+        result.accuracy_matrix[0], [first.score(X_test[t::3], y_test[t::3]) for t in range(3)]
+    )
+    usual = evaluate_continual(LayUPClassifier(), tasks, X, y, X_test, y_test)
+    assert_array_equal(np.tril(result.accuracy_matrix), np.tril(usual.accuracy_matrix))
+    assert_array_equal(result.weighted_accuracy, usual.weighted_accuracy)
+    assert np.isnan(usual.accuracy_matrix[0, 1:]).all()
+
+
+def test_confusion_over_tasks_is_that_over_classes_summed(digits):
+    X, y, X_test, y_test = digits
+    tasks = class_incremental_tasks(y, y_test, 5, random_state=0)
+    predicted = LayUPClassifier().fit(X, y).predict(X_test)
+    task_of = np.empty(10, dtype=int)
+    for t, (train, _) in enumerate(tasks):
+        task_of[y[train]] = t
+    expected = confusion_matrix(task_of[y_test], task_of[predicted], normalize="true")
+    assert_allclose(task_confusion(tasks, y_test, predicted), expected)
+    foreign = task_confusion(tasks, y_test, np.full(len(y_test), 99))
+    assert not foreign.any()
+    with pytest.raises(ValueError, match="belongs to several tasks"):
+        task_confusion([tasks[0], tasks[0]], y_test, predicted)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_prequential_accuracy_is_what_a_loop_by_hand_gives(batch_size, digits):
+    X, y, X_test, y_test = digits
+    X, y = X[:60], y[:60]
+    tasks = online_batches(class_incremental_tasks(y, y_test, 2, random_state=0), batch_size)
+    result = evaluate_prequential(
+        LayUPClassifier(ridge=1.0), tasks, X, y, X_test, y_test, n_points=3
+    )
+    batches = [rows for part, _ in tasks for rows in part]
+    classifier, right = LayUPClassifier(ridge=1.0), [np.zeros(len(batches[0]), dtype=bool)]
+    classifier.partial_fit(X[batches[0]], y[batches[0]])
+    for rows in batches[1:]:
+        right.append(classifier.predict(X[rows]) == y[rows])
+        classifier.partial_fit(X[rows], y[rows])
+    assert_array_equal(result.rows, np.concatenate(batches))
+    assert_array_equal(result.correct, np.concatenate(right))
+    assert result.final_accuracy == np.concatenate(right).mean()
+    assert len(result.n_seen) == 3 and result.n_seen[-1] == 60
+    assert result.test_accuracy[-1] == classifier.score(X_test, y_test)
+    assert result.anytime_accuracy == result.test_accuracy.mean()
+    seen = np.isin(y_test, y[result.rows[: result.n_seen[0]]])
+    early = LayUPClassifier(ridge=1.0).fit(*(a[result.rows[: result.n_seen[0]]] for a in (X, y)))
+    assert result.test_accuracy[0] == early.score(X_test[seen], y_test[seen])
+
+
+def test_prequential_of_a_classifier_that_wants_all_classes(digits):
+    X, y, _, _ = digits
+    tasks = online_batches(class_incremental_tasks(y, y, 2), 10)
+    result = evaluate_prequential(MultinomialNB(), tasks, X, y)
+    assert len(result.correct) == 700 and np.isnan(result.anytime_accuracy)
+    with pytest.raises(ValueError, match="no batches"):
+        evaluate_prequential(MultinomialNB(), [], X, y)
 
 
 def test_the_cut_into_batches_does_not_matter(digits):
@@ -206,6 +281,27 @@ def test_displays_draw_what_they_are_given():
     assert [line.get_label() for line in curves.lines_] == ["LayUP", "other"]
     on_same = AccuracyCurvesDisplay({"x": [1.0]}).plot(ax=curves.ax_)
     assert on_same.ax_ is curves.ax_
+
+
+@pytest.mark.parametrize("n_tasks, name", [(3, "task {}"), (20, "long name of task {}")])
+def test_accuracy_matrices_of_many_named_tasks_are_readable(n_tasks, name):
+    pytest.importorskip("matplotlib").use("Agg")
+    names = [name.format(t) for t in range(n_tasks)]
+    matrix = np.where(np.tri(n_tasks), 0.875, np.nan)
+    display = AccuracyMatrixDisplay(matrix, task_names=names).plot(values_format=".0%")
+    renderer = display.figure_.canvas.get_renderer()
+    display.figure_.draw(renderer)
+    for labels in (
+        display.ax_.get_xticklabels(),
+        display.ax_.get_yticklabels(),
+        display.text_[-1].tolist(),
+    ):
+        boxes = [label.get_window_extent(renderer) for label in labels]
+        assert not any(a.overlaps(b) for a, b in zip(boxes, boxes[1:]))
+    assert display.text_[0, 0].get_text() == "88%" and display.text_[0, 1] is None
+    bare = display.plot(include_values=False, colorbar=False, xticks_rotation=45)
+    assert bare.text_ is None and len(bare.figure_.axes) == 1
+    assert bare.ax_.get_xticklabels()[0].get_rotation() == 45
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@ import inspect
 import pytest
 
 import layup_sklearn
-from layup_sklearn import datasets
+from layup_sklearn import datasets, evaluation, explanation
 
 
 def public_functions():
     """Functions, methods and properties that users call, those of base classes, too."""
-    for module in (layup_sklearn, datasets):
+    for module in (layup_sklearn, datasets, evaluation, explanation):
         for name in module.__all__:
             found = getattr(module, name)
             if inspect.isfunction(found):
