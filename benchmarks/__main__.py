@@ -2,7 +2,7 @@
 
     python -m benchmarks list
     python -m benchmarks prepare [STREAM ...]
-    python -m benchmarks run [STREAM ...] [--methods METHOD ...] [--orders 3] [--online BATCH]
+    python -m benchmarks run [STREAM ...] [--methods METHOD ...] [--orders 3] [--protocol PROTOCOL]
     python -m benchmarks report
 
 A stream is DATASET_NETWORK, "digits_efficientnet" where none is named. `run` prepares what is
@@ -15,6 +15,7 @@ import importlib
 from pathlib import Path
 
 from . import datasets, methods, report, runs, streams
+from .protocols import PROTOCOLS
 
 HERE = Path(__file__).parent
 DEFAULT_STREAM = "digits_efficientnet"
@@ -46,7 +47,7 @@ def main(arguments=None):
         "--orders", type=positive, default=3, help="orders of the classes or domains"
     )
     parser.add_argument(
-        "--online", type=positive, metavar="BATCH", help="one pass in small batches"
+        "--protocol", choices=PROTOCOLS, help="what befalls the tasks before they are learned"
     )
     parser.add_argument(
         "--root", type=Path, default=Path("benchmark_data"), help="folder of data and features"
@@ -72,7 +73,7 @@ def main(arguments=None):
                     if missing := methods.lacks(method, stream):
                         print(f"{name:24} {method:16} needs {missing}: left out")
                     else:
-                        runs.run(stream, method, options.orders, options.results, options.online)
+                        runs.run(stream, method, options.orders, options.results, options.protocol)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,27 @@ from datetime import date
 from functools import partial
 from importlib.metadata import version
 from numbers import Real
+from time import perf_counter
 
 import joblib
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_info
 
-from layup_sklearn.evaluation import evaluate_continual, online_batches
+from layup_sklearn.evaluation import (
+    average_accuracy,
+    evaluate_continual,
+    evaluate_prequential,
+)
 
 from . import calibration, methods
+from .protocols import PROTOCOLS
 from .streams import FIRST_SEED
 
 PACKAGES = ["layup_sklearn", "scikit-learn", "numpy", "scipy", "torch", "timm"]
 
 
-def run(stream, method, n_orders, folder, online=None):
+def run(stream, method, n_orders, folder, protocol=None):
     """Learn a stream with a method in several orders; orders that are there are kept.
 
     Where the last predictions of a method do not depend on the order, it learns one: others
@@ -41,8 +47,9 @@ def run(stream, method, n_orders, folder, online=None):
         Seeds 1993, 1994, ...
     folder : Path
         Of the result files.
-    online : int, default=None
-        Size of the batches of a single pass; None: whole tasks.
+    protocol : str, default=None
+        Name in PROTOCOLS; its draw depends on the seed, so that all orders are learned. With
+        "online1" and "online10" every batch is answered before it is learned.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def run(stream, method, n_orders, folder, online=None):
         Of the result file.
     """
     module = methods.get(method)
-    name = f"{stream.name}_online{online}" if online else stream.name
+    name = f"{stream.name}_{protocol}" if protocol else stream.name
     path = folder / name / f"{method}.json"
     result = json.loads(path.read_text()) if path.exists() else {}
     definition = methods.definition(method, stream)
@@ -59,42 +66,72 @@ def run(stream, method, n_orders, folder, online=None):
         result = {"stream": name, "method": method, "definition": definition, "orders": {}}
     make, X_train, X_test = _prepared(stream, module, definition)
     y_train, y_test = stream.dataset.y_train, stream.dataset.y_test
-    for seed in range(FIRST_SEED, FIRST_SEED + (1 if methods.is_order_free(method) else n_orders)):
+    once = protocol is None and methods.is_order_free(method)
+    for seed in range(FIRST_SEED, FIRST_SEED + (1 if once else n_orders)):
         if str(seed) in result["orders"]:
             continue
-        novelty = Novelty(stream.tasks(seed) if stream.is_class_incremental else [], X_test)
-        tasks = _tasks(stream, seed, online)
-        outcome = evaluate_continual(
-            make(seed), tasks, X_train, y_train, X_test, y_test, callback=novelty
-        )
+        tasks, labels = stream.tasks(seed), y_train
+        if protocol:
+            tasks, labels = PROTOCOLS[protocol](tasks, y_train, seed)
+        learn = _learn_online if isinstance(tasks[0][0], list) else _learn_tasks
+        data = X_train, labels, X_test, y_test
+        outcome, measured = learn(make(seed), tasks, *data, stream.is_class_incremental)
         result["orders"][str(seed)] = {
-            "accuracy_matrix": outcome.accuracy_matrix.round(6).tolist(),
-            "n_test": outcome.n_test.tolist(),
-            "fit_time": outcome.fit_time.round(4).tolist(),
-            "score_time": outcome.score_time.round(4).tolist(),
+            **measured,
             "state_bytes": int(methods.state_bytes(outcome.estimator)),
             "correct": packed(outcome.estimator.predict(X_test) == y_test),
-            **novelty.mean(),
             **_answers(outcome.estimator, X_test, y_test),
-            **_joint_gap(make(seed), outcome.estimator, X_train, y_train, X_test, y_test),
         }
+        if protocol is None:
+            result["orders"][str(seed)] |= _joint_gap(make(seed), outcome.estimator, *data)
         statistics = getattr(outcome.estimator, "statistics_", None)
         result["n_features"] = statistics.n_features if statistics else int(X_train.shape[1])
         result["n_test_samples"] = len(y_test)
         result["environment"] = environment()
         _write(path, result)
         print(
-            f"{name:24} {method:16} order {seed}: final {100 * outcome.final_accuracy:.1f}, "
-            f"average {100 * outcome.average_accuracy:.1f}, {outcome.fit_time.sum():.1f} s",
+            f"{name:24} {method:16} order {seed}: "
+            f"final {100 * average_accuracy(measured['accuracy_matrix'])[-1]:.1f}, "
+            f"{sum(measured['fit_time']):.1f} s",
             flush=True,
         )
     return path
 
 
-def _tasks(stream, seed, online):
-    """What is learned in the order of a seed."""
-    tasks = stream.tasks(seed)
-    return online_batches(tasks, online, random_state=seed) if online else tasks
+def _learn_tasks(estimator, tasks, X_train, y_train, X_test, y_test, with_novelty):
+    """The outcome of tasks, and what was measured after each of them."""
+    novelty = Novelty(tasks if with_novelty else [], X_test)
+    outcome = evaluate_continual(
+        estimator, tasks, X_train, y_train, X_test, y_test, callback=novelty
+    )
+    return outcome, {
+        "accuracy_matrix": outcome.accuracy_matrix.round(6).tolist(),
+        "n_test": outcome.n_test.tolist(),
+        "fit_time": outcome.fit_time.round(4).tolist(),
+        "score_time": outcome.score_time.round(4).tolist(),
+        **novelty.mean(),
+    }
+
+
+def _learn_online(estimator, tasks, X_train, y_train, X_test, y_test, _):
+    """The outcome of small batches, each answered before it is learned; tasks in the end."""
+    start = perf_counter()
+    outcome = evaluate_prequential(estimator, tasks, X_train, y_train, X_test, y_test)
+    seconds = perf_counter() - start
+    matrix = np.full((len(tasks), len(tasks)), np.nan)
+    right = outcome.estimator.predict(X_test) == y_test
+    matrix[-1] = [right[test].mean() for _, test in tasks]
+    return outcome, {
+        "accuracy_matrix": matrix.round(6).tolist(),
+        "n_test": [len(test) for _, test in tasks],
+        "fit_time": [round(seconds, 4)],
+        "score_time": [],
+        "anytime": {
+            "n_seen": outcome.n_seen.tolist(),
+            "test": outcome.test_accuracy.round(6).tolist(),
+            "prequential": outcome.accuracy[outcome.n_seen - 1].round(6).tolist(),
+        },
+    }
 
 
 def packed(correct):

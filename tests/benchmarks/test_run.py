@@ -13,6 +13,7 @@ pytest.importorskip("matplotlib").use("Agg")
 from benchmarks import __main__, datasets, methods, report, runs, streams
 from benchmarks.methods.ranpac import RIDGES, RanPAC
 from benchmarks.methods.streaming_lda import StreamingLDA
+from benchmarks.protocols import PROTOCOLS
 
 
 @pytest.fixture
@@ -172,17 +173,30 @@ def test_results_without_single_outcomes_are_made_again(stream, tmp_path):
     assert list(orders) == ["1993"] and orders["1993"]["correct"]
 
 
-def test_online_runs_stand_apart(stream, tmp_path):
-    __main__.main(["run", "--methods", "layup", "--orders", "1", "--results", str(tmp_path)])
-    __main__.main(
-        ["run", "--methods", "layup", "--orders", "1", "--online", "10", "--results", str(tmp_path)]
-    )
+def test_online_runs_end_where_whole_tasks_end(stream, tmp_path):
+    options = ["--methods", "layup", "--orders", "1", "--results", str(tmp_path)]
+    __main__.main(["run", *options])
+    __main__.main(["run", *options, "--protocol", "online10"])
     found = runs.load(tmp_path)
     whole, online = (
-        found[name]["layup"]["orders"]["1993"]["accuracy_matrix"]
+        found[name]["layup"]["orders"]["1993"]
         for name in ("digits_efficientnet", "digits_efficientnet_online10")
     )
-    np.testing.assert_array_equal(whole, online)
+    np.testing.assert_array_equal(whole["accuracy_matrix"][-1], online["accuracy_matrix"][-1])
+    assert whole["correct"] == online["correct"]
+    assert online["anytime"]["n_seen"][-1] == len(stream.dataset.y_train)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_protocols_depend_on_the_seed_alone(name, stream):
+    y = stream.dataset.y_train
+    (tasks, labels), again, other = (
+        PROTOCOLS[name](stream.tasks(1993), y, seed) for seed in (0, 0, 1)
+    )
+    assert str(tasks) == str(again[0])
+    np.testing.assert_array_equal(labels, again[1])
+    assert str(tasks) != str(other[0]) or (labels != other[1]).any()
+    assert (labels is y) == (name != "noise20")
 
 
 def test_domains_are_the_tasks_where_there_are_some():
@@ -225,7 +239,7 @@ def test_report_names_every_machine_and_version(stream, few_random_features, tmp
     assert "GPU: H100 and none" in header and f"1.26.0 and {np.__version__}" in header
 
 
-@pytest.mark.parametrize("option", ["--online", "--orders"])
+@pytest.mark.parametrize("option", ["--orders"])
 def test_numbers_on_the_command_line_are_positive(option, capsys):
     with pytest.raises(SystemExit):
         __main__.main(["run", option, "0"])
