@@ -55,7 +55,7 @@ def main(arguments=None):
     parser.add_argument(
         "--results", type=Path, default=HERE / "results" / "runs", help="folder of result files"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
 
     if options.command == "list":
         print("data sets")

@@ -1,20 +1,20 @@
-"""A Markdown table of all results, and a picture for each stream."""
-
-from itertools import cycle
+"""A Markdown table of all results, and a few pictures."""
 
 import numpy as np
 import pandas as pd
 
-from layup_sklearn.evaluation import AccuracyCurvesDisplay, average_accuracy, forgetting
+from layup_sklearn.evaluation import average_accuracy, forgetting
 
-from . import datasets, methods, runs
+from . import datasets, methods, pictures, runs
+from .paired import verdicts
 from .published import published, ranpac
 
 DEFAULT, UPPER_BOUND = "layup", "joint"
+MARKS = {"better": " †", "equal": " ~", "worse": ""}
 
 
 def write(folder):
-    """Write report.md and STREAM.png into the folder of the results.
+    """Write report.md and the pictures into the folder of the results.
 
     Returns
     -------
@@ -24,21 +24,18 @@ def write(folder):
     results = runs.load(folder)
     if not results:
         raise SystemExit(f"{folder} holds no results: python -m benchmarks run")
+    names = sorted({_data_set(stream) for stream in results})
     text = "\n\n".join(
         [
             "# Continual learners on the same features and splits",
             _environment(results),
+            *_draw(results, folder),
+            _comparison(results),
             *tables(results),
-            *(
-                _published(name)
-                for name in sorted({_data_set(s) for s in results})
-                if published(name)
-            ),
+            *(_published(name) for name in names if published(name)),
         ]
     )
     (folder / "report.md").write_text(text + "\n")
-    for stream, by_method in results.items():
-        _draw(by_method, stream, folder / f"{stream}.png")
     return text
 
 
@@ -58,14 +55,20 @@ def measures(results):
     for stream, by_method in results.items():
         for method, result in by_method.items():
             for (order, one), curve in zip(result["orders"].items(), _curves(result)):
+                final, n_test = _of_all_samples(one), sum(one["n_test"])
                 rows[stream, method, order] = {
-                    "final": curve[-1],
+                    "final": 100 * final,
+                    "error": 100 * np.sqrt(final * (1 - final) / n_test),
                     "average": curve.mean(),
+                    "anytime": 100 * np.mean(one["anytime"]["test"])
+                    if "anytime" in one
+                    else np.nan,
                     "forgetting": 100 * forgetting(one["accuracy_matrix"]),
                     "joint_gap": 100 * one.get("joint_gap", np.nan),
                     "log_loss": one.get("log_loss", np.nan),
                     "calibration_error": one.get("calibration_error", np.nan),
                     "novelty": 100 * one.get("novelty", np.nan),
+                    "megabytes": one.get("state_bytes", np.nan) / 1e6,
                     "seconds": sum(one.get("fit_time", [])) + sum(one.get("score_time", [])),
                     "columns": result.get("n_features", np.nan),
                 }
@@ -77,9 +80,12 @@ def measures(results):
 def tables(results):
     """Markdown tables of streams by methods, one for each thing that was measured."""
     found = measures(results)
+    told = {stream: verdicts(_correct(by), DEFAULT) for stream, by in results.items()}
     marks = (
-        f"Bold: best but for `{UPPER_BOUND}`. †: better than `{DEFAULT}` by at least 0.1 and by "
-        "more than one standard error of the difference, order by order."
+        "On all test samples after the last task, mean over the orders, ± the standard error over "
+        f"the samples. Bold: best but for `{UPPER_BOUND}`. Exact McNemar tests of the first order "
+        f"against `{DEFAULT}`, on the same samples, Holm's correction for all of a stream, 5 %: † "
+        "better, ~ not told apart, no mark worse; ? from results that kept no single answers."
     )
 
     def table(name, title, note, **options):
@@ -88,9 +94,31 @@ def tables(results):
         columns = [m for m in _columns(results) if m in measured.index.get_level_values("method")]
         return ["\n".join([f"## {title}", "", note, "", *_table(measured, columns, **options)])]
 
+    spread = found["final"].groupby(["stream", "method"]).agg(["std", "count"])
+    found["spread"] = spread["std"].reindex(found.index.droplevel("order")).to_numpy()
+    first = found[found.index.get_level_values("order") == str(runs.FIRST_SEED)]
+    found["average"] = first["average"]
     return [
-        *table("final", "Final accuracy, %", marks, best=max, mark=True),
-        *table("average", "Average accuracy, %", marks, best=max, mark=True),
+        *table("final", "Final accuracy, %", marks, best=max, told=told, errors=found["error"]),
+        *table(
+            "spread",
+            "Spread over the orders, points",
+            "Standard deviation of the final accuracy over orders of the classes or draws of a "
+            "protocol; methods whose last answers do not depend on the order learn one.",
+        ),
+        *table(
+            "average",
+            "Average accuracy, %",
+            f"Mean over the tasks so far, mean over all tasks, in the order of {runs.FIRST_SEED}. "
+            f"Bold: best but for `{UPPER_BOUND}`.",
+            best=max,
+        ),
+        *table(
+            "anytime",
+            "Anytime accuracy, %",
+            "On the test samples of the classes seen so far, mean over twenty points of the stream.",
+            best=max,
+        ),
         *table(
             "forgetting",
             "Forgetting, points",
@@ -129,32 +157,80 @@ def tables(results):
             "Features are at hand; only adapted networks are trained in this time, and embed what "
             "they learn and part of the test images.",
         ),
+        *table(
+            "megabytes",
+            "Memory between calls, MB",
+            "What a method keeps, as its authors would; random matrices that a seed makes again and "
+            "the network are not counted.",
+        ),
         *table("columns", "Columns", "Features that a method sees.", form="{:.0f}"),
     ]
 
 
-def _table(measured, columns, form="{:.1f}", best=None, mark=False):
-    """Lines of a table; with `best` cells have standard errors, and the table means."""
+def _table(measured, columns, form="{:.1f}", best=None, told=None, errors=None):
+    """Lines of a table; with `best` the best cells are bold, and the table has means."""
     lines = [_row("stream", columns), "|---" * (len(columns) + 1) + "|"]
     means = measured.groupby(["stream", "method"]).mean().unstack()[columns]
-    errors = measured.groupby(["stream", "method"]).sem().unstack()[columns]
+    if errors is not None:
+        errors = errors.groupby(["stream", "method"]).mean().unstack()
     peers = means.drop(columns=UPPER_BOUND, errors="ignore")
     for stream, row in means.iterrows():
         cells = []
         for method, value in row.items():
             cell = _number(value, form)
-            if best is not None and np.isfinite(value):
-                if np.isfinite(error := errors.loc[stream, method]):  # not of one order
-                    cell += f" ± {form.format(error)}"
-                if method in peers and value == best(peers.loc[stream].dropna()):
-                    cell = f"**{cell}**"
-                if mark and method in peers and _beats(measured[stream], method):
-                    cell += " †"
+            if errors is not None and np.isfinite(value):
+                cell += f" ± {form.format(errors.loc[stream, method])}"
+            if best is not None and method in peers and value == best(peers.loc[stream].dropna()):
+                cell = f"**{cell}**"
+            if told is not None and np.isfinite(value) and method != DEFAULT:
+                cell += MARKS.get(told[stream].get(method), " ?")
             cells.append(cell)
         lines.append(_row(stream, cells))
     if best is not None:
         lines += _means(means, form)
     return lines
+
+
+def _comparison(results):
+    """A table of methods: how far from the default, on how many streams better or worse."""
+    found = measures(results).groupby(["stream", "method"]).mean()
+    final, state = found["final"].unstack(), found["megabytes"].unstack()
+    lines = [
+        f"## Against `{DEFAULT}`",
+        "",
+        "Final accuracy less that of the default, mean over the streams that both ran; on how many of "
+        "them the samples say better, cannot tell, say worse (as in the next table); memory over that "
+        "of the default, median.",
+        "",
+        _row("method", ["points", "streams", "better", "not told apart", "worse", "memory"]),
+        "|---" * 7 + "|",
+    ]
+    told = [verdicts(_correct(by), DEFAULT) for by in results.values()]
+    for method in _columns(results):
+        if method == DEFAULT or DEFAULT not in final:
+            continue
+        gains = (final[method] - final[DEFAULT]).dropna()
+        said = [each[method] for each in told if method in each]
+        counts = [str(said.count(verdict)) for verdict in ("better", "equal", "worse")]
+        memory = (state[method] / state[DEFAULT]).median()
+        share = f"{memory:.2g}" if np.isfinite(memory) else "-"
+        lines.append(_row(method, [f"{gains.mean():+.1f}", str(len(gains)), *counts, share]))
+    return "\n".join(lines)
+
+
+def _correct(by_method):
+    """By method: which test samples are labelled rightly in the first order."""
+    order = str(runs.FIRST_SEED)
+    return {
+        method: runs.unpacked(result["orders"][order]["correct"], result["n_test_samples"])
+        for method, result in by_method.items()
+        if "correct" in result["orders"].get(order, {})
+    }
+
+
+def _of_all_samples(order):
+    """Accuracy after the last task on the test samples of all tasks."""
+    return float(np.average(order["accuracy_matrix"][-1], weights=order["n_test"]))
 
 
 def _means(table, form):
@@ -163,14 +239,6 @@ def _means(table, form):
     if 0 < len(whole) < len(table):
         rows[f"mean of the {len(whole)} that all ran"] = whole.mean()
     return [_row(name, [_number(v, form) for v in values]) for name, values in rows.items()]
-
-
-def _beats(accuracy, method):
-    """Whether better than the default on a stream; `accuracy` by method and order."""
-    if DEFAULT not in accuracy.index:
-        return False
-    gain = (accuracy[method] - accuracy[DEFAULT]).dropna()
-    return len(gain) > 1 and gain.mean() > max(gain.sem(), 0.1)
 
 
 def _number(value, form):
@@ -211,8 +279,8 @@ def _environment(results):
         ),
         "",
         (
-            f"Orders of the classes (or domains) from seed 1993 on: {n_orders}. Mean over them, ± "
-            "its standard error; one where the order says nothing about a method."
+            "Orders of the classes (or domains), and draws of a protocol, from seed "
+            f"{runs.FIRST_SEED} on: {n_orders}."
         ),
         "",
         *(f"- `{m}`: {methods.get(m).__doc__.splitlines()[0]}" for m in _columns(results)),
@@ -238,19 +306,33 @@ def _published(name):
     return "\n".join(lines)
 
 
-def _draw(by_method, stream, path):
-    import matplotlib
+def _draw(results, folder):
+    """Draw the pictures; lines of Markdown that show them."""
+    found = measures(results)
+    means = found.groupby(["stream", "method"]).mean()
+    whole = {s: by for s, by in results.items() if DEFAULT in by and not _anytime(by)}
+    shown = []
+    if whole:
+        final = {s: means.loc[s, "final"].dropna().to_dict() for s in whole}
+        errors = {s: means.loc[s, "error"].to_dict() for s in whole}
+        pictures.draw_final(final, errors, folder / "final.png", ours=DEFAULT, bound=UPPER_BOUND)
+        shown.append("![Sorted dots of final accuracy, a panel a stream](final.png)")
+    both = means.loc[list(whole), ["final", "megabytes"]].dropna().unstack("method")
+    many = both.loc[:, both.notna().sum() >= 0.6 * len(both)].dropna()
+    if len(many):
+        accuracy, megabytes = many["final"].mean().to_dict(), many["megabytes"].mean().to_dict()
+        path = folder / "memory.png"
+        pictures.draw_memory(accuracy, megabytes, path, ours=DEFAULT, bound=UPPER_BOUND)
+        shown.append(f"![Accuracy against memory, mean over {len(many)} streams](memory.png)")
+    for stream, by_method in results.items():
+        if curves := _anytime(by_method):
+            pictures.draw_anytime(curves, stream, folder / f"{stream}.png", ours=DEFAULT)
+            shown.append(f"![Accuracy while the stream goes on: {stream}]({stream}.png)")
+    return shown
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
-    figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
-    curves = {m: _curves(by_method[m]) for m in _columns({stream: by_method})}
-    # The same in all pictures.
-    colors = dict(zip(methods.names(), cycle(plt.colormaps["tab20"].colors)))
-    ax.set_prop_cycle(color=[colors[m] for m in curves])
-    AccuracyCurvesDisplay(curves).plot(ax=ax)
-    ax.set(title=stream, ylabel="accuracy on all tasks so far, %")
-    ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False)
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+def _anytime(by_method):
+    """By method: samples learned, and accuracies in % then, in the first order."""
+    order = str(runs.FIRST_SEED)
+    every = {m: r["orders"].get(order, {}).get("anytime") for m, r in by_method.items()}
+    return {m: (a["n_seen"], 100 * np.array(a["test"])) for m, a in every.items() if a}

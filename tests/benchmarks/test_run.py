@@ -117,37 +117,6 @@ def test_adapted_networks_see_the_images(tmp_path):
     assert not methods.suits("layup_ssf", stream) and methods.suits("layup", stream)
 
 
-def test_the_report_marks_what_beats_the_default_and_means_what_is_there():
-    def result(finals, first=0):
-        matrices = [np.array([[final]]) for final in finals]
-        return {
-            "orders": {str(i): {"accuracy_matrix": m} for i, m in enumerate(matrices, start=first)}
-        }
-
-    results = {
-        "a": {"layup": result([0.5, 0.7]), "sgd": result([0.6, 0.9]), "joint": result([0.9, 0.9])},
-        "b": {"layup": result([0.8, 0.8]), "sgd": result([0.7, 1.0]), "ranpac": result([0.7])},
-        "c": {"layup": result([0.5, 0.5]), "sgd": result([0.5006, 0.5006])},
-        "d": {"layup": result([0.5, 0.9]), "sgd": result([1.0], first=1)},
-    }
-    final, average, forgotten, *others = report.tables(results)
-    lines = final.splitlines()
-    assert lines[4] == "| stream | layup | ranpac | sgd | joint |"
-    assert lines[6] == "| a | 60.0 ± 10.0 | - | **75.0 ± 15.0** † | 90.0 ± 0.0 |"
-    assert lines[7] == "| b | 80.0 ± 0.0 | 70.0 | **85.0 ± 15.0** | - |"
-    assert lines[8] == "| c | 50.0 ± 0.0 | - | **50.1 ± 0.0** | - |"
-    assert lines[9] == "| d | 70.0 ± 20.0 | - | **100.0** | - |"
-    assert lines[10] == "| mean | 65.0 | - | 77.5 | - |"
-    assert len(lines) == 11 and "Average" in average and "Forgetting" in forgotten
-    assert len(others) == 1 and "Seconds" in others[0]  # nothing else was measured
-    del results["a"]["sgd"], results["d"], results["c"]
-    lines = report.tables(results | {"e": results["b"] | {"joint": result([1.0])}})[0].splitlines()
-    assert lines[-2:] == [
-        "| mean | 73.3 | - | - | - |",
-        "| mean of the 1 that all ran | 80.0 | 70.0 | 85.0 | 100.0 |",
-    ]
-
-
 def test_results_of_another_definition_are_made_again(stream, tmp_path, monkeypatch):
     monkeypatch.setattr(methods.get("layup"), "ORDER_FREE", False)
     path = runs.run(stream, "layup", 2, tmp_path)
