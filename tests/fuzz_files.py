@@ -1,22 +1,30 @@
-"""Files with changed bytes: models and pictures, each an error of ours or a right answer.
+"""Files with changed bytes: models, pictures and caches, each an error of ours or a right answer.
 
 ``python tests/fuzz_files.py models 20000`` loads so many changed models, ``bits 3000`` so many with one
-flipped bit, ``pictures 5000`` reads so many changed pictures; tests/test_fuzz.py does a few hundred of each.
+flipped bit, ``pictures 5000`` reads so many changed pictures, ``caches 10000`` uses a folder of features
+while as many mishaps befall it; tests/test_fuzz.py does a few hundred of each.
 """
 
 import io
+import os
+import shutil
+import signal
+import sqlite3
 import sys
 import tempfile
 import time
+import traceback
 import tracemalloc
 import warnings
 from collections import Counter
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
 
-from layup_sklearn import ImageEncoder, LayUPClassifier
+from layup_sklearn import FeatureCache, ImageEncoder, LayUPClassifier, ModuleEncoder
 from layup_sklearn._files import ArraysFile, write_arrays
 from layup_sklearn._persistence import content_digest
 
@@ -151,6 +159,155 @@ def pictures(n, folder, seed=0):
         except ValueError as error:
             assert str(error).startswith("X[0]: cannot read the image"), error
             outcomes["refused"] += 1
+    return outcomes
+
+
+# a folder of features in use
+
+
+def exact_encoder(seed):
+    """Features of whole numbers: the same in any batch; and those of all PICTURES."""
+    import torch
+
+    weight = np.random.default_rng(seed).integers(-9, 9, (600, 12)).astype(np.float32)
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 600, bias=False))
+    module[1].weight.data = torch.from_numpy(weight)
+    encoder = ModuleEncoder(
+        module, ["1"], lambda picture: np.asarray(picture.resize((2, 2)), np.float32)
+    )
+    return encoder, PICTURES.reshape(len(PICTURES), -1) @ weight.T
+
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (60, 2, 2, 3), dtype=np.uint8)
+
+
+def use_cache(encoders, folder, rng):
+    """Number of rows of a transform, all of them right."""
+    encoder, expected = encoders[rng.integers(len(encoders))]
+    rows = rng.integers(0, len(PICTURES), rng.integers(1, 25))
+    features = encoder.set_params(memory=FeatureCache(folder)).transform(PICTURES[rows])
+    wrong = (features != expected[rows]).any(axis=1)
+    assert not wrong.any(), f"{wrong.sum()} wrong rows"
+    return len(rows)
+
+
+@contextmanager
+def locks(working):
+    """Where files cannot be locked, SQLite does without."""
+
+    def connect(path, **options):
+        return plain_connect(f"file:{path}?nolock=1", uri=True, **options)
+
+    plain_connect = sqlite3.connect
+    with mock.patch("sqlite3.connect", connect) if not working else suppress():
+        yield
+
+
+@contextmanager
+def others(n, encoders, folder, rng, killed):
+    """Beside processes that use the cache: each is killed at some moment, or all its rows are right."""
+    children = [fork(encoders, folder, seed, killed) for seed in rng.integers(2**32, size=n)]
+    try:
+        yield
+        time.sleep(rng.uniform(0, 0.01) if killed and n else 0)
+    finally:
+        for child in children if killed else []:
+            os.kill(child, signal.SIGKILL)
+        ends = {os.waitpid(child, 0)[1] for child in children}
+    assert ends <= {0, signal.SIGKILL}, "another process saw what is above"
+
+
+def fork(encoders, folder, seed, endless):
+    if child := os.fork():
+        return child
+    try:
+        rng = np.random.default_rng(seed)
+        while use_cache(encoders, folder, rng) and (endless or rng.integers(4)):
+            pass
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def damage_bytes(folder, rng):
+    """Some bytes or pages of one of the files of a cache, changed in place."""
+    files = sorted(folder.glob("features.sqlite*"))
+    path = files[rng.integers(len(files))] if files else folder  # opening a folder is an OSError
+    with suppress(OSError), open(path, "r+b") as file:
+        content = np.frombuffer(file.read(), np.uint8).copy()
+        if not len(content):
+            return None
+        if rng.random() < 0.2 or len(content) < 2 * 4096:
+            return file.truncate(rng.integers(len(content)))
+        for _ in range(rng.integers(1, 9)):
+            page, other = 4096 * rng.integers(len(content) // 4096, size=2)
+            kind, place = rng.integers(4), rng.integers(len(content))
+            if kind == 0:
+                content[page : page + 4096] = 0
+            elif kind == 1:
+                content[page : page + 4096] = content[other : other + 4096]
+            elif kind == 2:  # the heads of pages say where what is
+                content[page + rng.integers(200)] = rng.integers(256)
+            else:
+                content[place] ^= 1 << rng.integers(8)
+        file.seek(0)
+        file.write(content)
+
+
+def damage_folder(folder, rng):
+    """The folder is removed, put aside, replaced by an older one, by a file, or loses a file."""
+    kind, older = rng.integers(5), folder.with_name("older")
+    with suppress(OSError):
+        if kind == 0:
+            shutil.rmtree(folder)
+        elif kind == 1:
+            shutil.rmtree(older, ignore_errors=True)
+            shutil.copytree(folder, older)
+        elif kind == 2:
+            shutil.rmtree(folder)
+            shutil.copytree(older, folder)
+        elif kind == 3:
+            shutil.rmtree(folder)
+            folder.touch()
+        else:
+            files = sorted(folder.iterdir())
+            files[rng.integers(len(files))].unlink()
+
+
+MISHAPS = {
+    "killed": {"killed": True},
+    "bytes": {"damage": damage_bytes},
+    "folder": {"damage": damage_folder},
+    "no locks": {"locks_work": False},
+    "no locks, killed": {"locks_work": False, "killed": True},
+    "bytes, killed": {"damage": damage_bytes, "killed": True},
+    "folder, killed": {"damage": damage_folder, "killed": True},
+}
+
+
+def mishap(encoders, folder, rng, damage=None, killed=False, locks_work=True):
+    """Rows of transforms before, during and after one mishap."""
+    with locks(locks_work), others(rng.integers(3), encoders, folder, rng, killed):
+        n_rows = use_cache(encoders, folder, rng)
+        if damage is not None:
+            damage(folder, rng)
+        n_rows += use_cache(encoders, folder, rng)
+    return n_rows + use_cache(encoders, folder, rng)
+
+
+def caches(n, folder, seed=0):
+    """Rows of transforms, all right, through a folder to which mishaps happen."""
+    rng, outcomes = np.random.default_rng(seed), Counter()
+    encoders = [exact_encoder(0), exact_encoder(1)]
+    for i in range(n):
+        name = [*MISHAPS][rng.integers(len(MISHAPS))]
+        if i % 50 == 0 or not (folder / "cache").is_dir():
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            (folder / "cache").unlink(missing_ok=True)
+        outcomes["right rows"] += mishap(encoders, folder / "cache", rng, **MISHAPS[name])
+        outcomes[name] += 1
     return outcomes
 
 

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -42,3 +43,11 @@ def test_many_changed_files_are_refused_or_right(kind, n, tmp_path):
     with np.errstate(all="ignore"):
         outcomes = getattr(fuzz_files, kind)(n, tmp_path, seed=1)
     assert sum(outcomes.values()) == n and outcomes["refused"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore")
+def test_a_cache_gives_right_rows_whatever_happens_to_its_folder(tmp_path):
+    outcomes = fuzz_files.caches(300, tmp_path, seed=1)
+    assert outcomes["right rows"] > 300
