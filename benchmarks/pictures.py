@@ -96,7 +96,8 @@ def draw_memory(accuracy, megabytes, path, *, ours, bound):
         color = OURS if name == ours else QUIET
         fill = BOUND if name == bound else color
         place = megabytes[name], accuracy[name]
-        ax.plot(*place, "o", markerfacecolor=fill, markeredgecolor=color, ms=7)
+        top = 4 if name == ours else 3
+        ax.plot(*place, "o", markerfacecolor=fill, markeredgecolor=color, ms=7, zorder=top)
         arrow = {"arrowstyle": "-", "color": color, "lw": 0.4}
         weight = "bold" if name == ours else "normal"
         ax.annotate(
