@@ -33,7 +33,7 @@ def photo(name, place, size=224, side=128):
     top, left = (rng.integers(0, most - size) for most in place.shape[:2])
     picture = place[top : top + size, left : left + size] * 0.6
     digit = digits[rng.choice(np.flatnonzero(names == name))]
-    digit = digit.repeat(side // 8, axis=0).repeat(side // 8, axis=1)[..., np.newaxis]
+    digit = np.kron(digit, np.ones((side // 8, side // 8)))[..., np.newaxis]
     top, left = rng.integers(0, size - side, 2)
     part = picture[top : top + side, left : left + side]
     part[...] = (1 - digit) * part + digit * 255
