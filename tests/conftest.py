@@ -1,4 +1,5 @@
 import os
+import sys
 from functools import partial
 
 import pytest
@@ -23,3 +24,11 @@ def few_random_features(monkeypatch):
         monkeypatch.setattr(methods.get(name), "make", make)
     few = LoRanPAC(300)
     monkeypatch.setattr(methods.get("loranpac"), "make", lambda sizes, seed: few)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Figures of a test are gone after it: pyplot warns of more than twenty."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
