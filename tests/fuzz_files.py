@@ -2,7 +2,8 @@
 
 ``python tests/fuzz_files.py models 20000`` loads so many changed models, ``bits 3000`` so many with one
 flipped bit, ``pictures 5000`` reads so many changed pictures, ``caches 10000`` uses a folder of features
-while as many mishaps befall it; tests/test_fuzz.py does a few hundred of each.
+while as many mishaps befall it (with OMP_NUM_THREADS=1, for processes forked beside threads of OpenMP hang
+in torch); tests/test_fuzz.py does a few hundred of each.
 """
 
 import io

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,7 +48,11 @@ def test_many_changed_files_are_refused_or_right(kind, n, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore")
-def test_a_cache_gives_right_rows_whatever_happens_to_its_folder(tmp_path):
-    outcomes = fuzz_files.caches(300, tmp_path, seed=1)
-    assert outcomes["right rows"] > 300
+def test_a_cache_gives_right_rows_whatever_happens_to_its_folder():
+    # torch itself hangs in a child that is forked after several threads of OpenMP have worked
+    subprocess.run(
+        [sys.executable, fuzz_files.__file__, "caches", "300"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=300,
+    )
