@@ -49,7 +49,8 @@ def parallel_fit(
     ValueError
         For a shard that cannot be used; names its position. The classifier stays as it was.
     RuntimeError
-        For any other failure while a shard is read or learned; likewise.
+        For any other failure while a shard is read or learned, or where not all shards come
+        back; likewise.
 
     See Also
     --------
@@ -60,10 +61,13 @@ def parallel_fit(
     The sums of the union of samples are the sums of their sums: each worker fits a copy of
     the classifier to its shard, with the encoder frozen, and sends back only its statistics,
     which are added as they come. joblib's backends run it, loky's processes by default, so
-    ``joblib.parallel_config(backend="dask")`` (or "ray", "spark") spreads it over a cluster.
-    Functions travel as their code and arguments. A shard whose worker dies is learned again
-    where the backend sees to it, as Dask does. Each shard sends half a Gram matrix back: it
-    should hold many more samples than there are features.
+    ``joblib.parallel_config("dask")`` spreads it over a cluster; "ray" and "spark" want
+    `n_jobs`, too, for without it joblib learns in the process that calls. Functions travel as
+    their code and arguments. A shard whose worker dies is learned again by Dask, by Spark
+    (as often as ``spark.task.maxFailures`` says) and by Ray with
+    ``ray_remote_args={"max_restarts": -1, "max_task_retries": -1}``; with loky it is an
+    error. Each shard sends half a Gram matrix back: it should hold many more samples than
+    there are features.
 
     Examples
     --------
@@ -91,7 +95,9 @@ def parallel_fit(
         delayed(_fit_shard)(worker, position, shard)
         for position, shard in enumerate(chain([first], shards))
     )
-    for position, part in _as_completed(n_jobs)(tasks):
+    for position, part in _as_completed(n_jobs, tasks):
+        if isinstance(part, Exception):
+            raise part
         with _named_shard(position):
             part = part._with_encoder(encoder)
             total = part if total is None else total.merge(part)
@@ -109,9 +115,15 @@ def _fit_encoder(classifier, shard):
 
 
 def _fit_shard(worker, position, shard):
-    """What a worker sends back: a classifier of the shard, without its encoder."""
-    with _named_shard(position):
-        part = clone(worker).fit(*_read(shard))
+    """What a worker sends back: a classifier of the shard, without its encoder, or an error.
+
+    An error is sent rather than raised, for some engines wrap in their own what a worker raises.
+    """
+    try:
+        with _named_shard(position):
+            part = clone(worker).fit(*_read(shard))
+    except (ValueError, RuntimeError) as error:
+        return position, error
     return position, part.set_params(encoder=None)._with_encoder(None)
 
 
@@ -135,9 +147,14 @@ def _named_shard(position):
         raise kind(f"Shard {position} cannot be learned: {reason}") from error
 
 
-def _as_completed(n_jobs):
-    """joblib.Parallel that yields results as they come, where its backend can."""
+def _as_completed(n_jobs, tasks):
+    """Results as they come, where joblib's backend can."""
     try:
-        return Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
+        parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1)
     except ValueError:
-        return Parallel(n_jobs, batch_size=1)
+        parallel = Parallel(n_jobs, batch_size=1)
+    try:
+        yield from parallel(tasks)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise RuntimeError(f"Not all shards came back: {reason}") from error

@@ -86,7 +86,10 @@ def test_the_death_of_a_process_of_loky_changes_nothing(tmp_path):
         partial(rows_of_shard, 7, 0),
         partial(dies_once, str(tmp_path / "died"), os.getpid(), 1),
     ]
-    with joblib.parallel_config("loky"), pytest.raises(RuntimeError):
+    with (
+        joblib.parallel_config("loky"),
+        pytest.raises(RuntimeError, match="Not all shards came back"),
+    ):
         parallel_fit(classifier, shards, n_jobs=2)
     assert _helpers.state(classifier) == before
     parallel_fit(classifier, shards, n_jobs=2)
