@@ -196,14 +196,16 @@ def scales_of(squares, total, n_samples):
 def _edge(tried, lowest, highest):
     """What to say where the evidence has no maximum inside."""
     best = grid_step(tried.best.ridge)
+    count = tried.best.evidence().class_count
     at_smallest = best == lowest or _at(tried, best - 1) == -np.inf
-    if at_smallest and _at(tried, best) > _at(tried, best + 1) + _FLAT:
+    # Features that tell few labels without error are expected where they outnumber the samples.
+    many = count.sum() > tried.n_features[-1]
+    if many and at_smallest and _at(tried, best) > _at(tried, best + 1) + _FLAT:
         return (
             "The evidence is highest at the smallest ridge that is searched, {:.3g}: the features "
             "tell the labels without error, or samples are given twice."
         )
-    # With fewer than two samples a class the largest ridge is expected: do not warn.
-    count = tried.best.evidence().class_count
+    # With fewer than two samples a class the largest ridge is expected.
     if best >= highest and count.sum() >= 2 * (count > 0).sum():
         return (
             "The evidence is highest at the largest ridge that is searched, {:.3g}: the features "

@@ -141,6 +141,16 @@ def test_a_maximum_at_the_edge_is_reported():
         choose(np.eye(4)[np.arange(400) % 4], np.arange(400) % 4)
 
 
+def test_few_labels_told_without_error_are_expected_of_more_features_than_samples():
+    y = np.arange(40) % 2
+    X = np.where(y, 1, -1)[:, None] + 1e-6 * make_samples(40, 50)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choose(X, y)
+    with pytest.warns(UserWarning, match="at the smallest ridge"):
+        choose(X[:, :10], y)
+
+
 def test_with_one_sample_a_class_the_edge_is_expected():
     X, y = make_samples(5, n_classes=5)
     with warnings.catch_warnings():
