@@ -303,7 +303,7 @@ def test_maps_with_channels_last():
 
 
 FORKS = """
-import os, signal, threading, time
+import os, signal, sys, threading, time
 import numpy as np, torch
 from layup_sklearn import FeatureCache, ImageEncoder, ModuleEncoder
 
@@ -328,7 +328,7 @@ for encoder in (
 
     thread = threading.Thread(target=work)
     thread.start()
-    for _ in range(8):
+    for _ in range(int(sys.argv[1])):
         child = os.fork()
         if child == 0:
             signal.alarm(20)
@@ -342,7 +342,8 @@ for encoder in (
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_processes_forked_while_a_thread_embeds_go_on():
+@pytest.mark.parametrize("n", [8, pytest.param(17, marks=pytest.mark.slow)])
+def test_processes_forked_while_a_thread_embeds_go_on(n):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", FORKS]
+    command = [sys.executable, "-W", "ignore", "-c", FORKS, str(n)]
     assert subprocess.run(command, check=False, env=environment).returncode == 0
