@@ -90,7 +90,8 @@ def test_new_labels_are_strings_of_any_kind_that_were_learned():
     assert_array_equal(objects.classes_, ["b", "cat"])
     small = LayUPClassifier(ridge=1.0).fit(X, (y == "a").astype(np.int8))
     assert_array_equal(small.rename_classes({1: 2**40}).classes_, [0, 2**40])
-    unsigned = LayUPClassifier(ridge=1.0).fit(X, np.where(y == "a", 2**64 - 1, 1).astype(np.uint64))
+    large = np.array([1, 2**64 - 1], np.uint64)[(y == "a").astype(int)]
+    unsigned = LayUPClassifier(ridge=1.0).fit(X, large)
     assert unsigned.rename_classes({1: 5}).classes_.tolist() == [5, 2**64 - 1]
 
 
