@@ -33,18 +33,17 @@ def main(device="cpu", repeats=3):
     for name, side, n in CASES:
         encoder = ImageEncoder(name, pretrained=False, image_size=side, device=device)
         n *= 1 if device == "cpu" else 32
-        cases.append((encoder, rng.integers(0, 256, (n, side, side, 3), dtype=np.uint8)))
+        images = rng.integers(0, 256, (n, side, side, 3), dtype=np.uint8)
+        cases.append((encoder, images, encoder.transform(images[:8]).shape[1]))
         seconds.append([])
-        encoder.transform(cases[-1][1][:8])
     for _ in range(int(repeats)):
-        for (encoder, images), taken in zip(cases, seconds):
+        for (encoder, images, _), taken in zip(cases, seconds):
             start = perf_counter()
             encoder.transform(images)
             taken.append(perf_counter() - start)
     print("| network | side | licence | parameters | images/s | features | saved |")
     print("|---|---|---|---|---|---|---|")
-    for (name, side, _), (encoder, images), taken in zip(CASES, cases, seconds):
-        d = encoder.transform(images[:1]).shape[1]
+    for (name, side, _), (_, images, d), taken in zip(CASES, cases, seconds):
         n_parameters = sum(p.numel() for p in timm.create_model(name.split(".")[0]).parameters())
         licence = timm.get_pretrained_cfg(name).license
         print(
