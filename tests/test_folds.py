@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.linalg import LinAlgError
+from sklearn.model_selection import StratifiedKFold
 
-from layup_sklearn import PAPER_RIDGES, ClassStatistics
+from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
 from layup_sklearn._folds import choose_by_folds
 from test_ridge import make_samples
 
@@ -66,3 +67,19 @@ def test_a_singular_candidate_loses_and_does_not_end_the_choice():
     assert [score for _, _, score in choice.scores][0] == -np.inf
     with pytest.raises(LinAlgError, match="use ridge >= "):
         choose(X, y, ridges=[1e-25])
+
+
+def test_every_call_chooses_anew():
+    X, y = make_samples(80, 6, 4, seed=5)
+    noise = np.random.default_rng(0).standard_normal((40, 6))
+    batches = [(X[:40], y[:40]), (noise, y[40:])]
+    classifier = LayUPClassifier(rule="ridge", ridges=PAPER_RIDGES, cv=4)
+    statistics, chosen = ClassStatistics.zeros(np.unique(y), 6), []
+    for X_new, y_new in batches:
+        classifier.partial_fit(X_new, y_new)
+        splits = StratifiedKFold(4).split(X_new, y_new)
+        choice = choose_by_folds(statistics, X_new, y_new, np.ones(40), splits, [6], PAPER_RIDGES)
+        assert classifier.ridge_ == choice.ridge
+        statistics = statistics.add_samples(X_new, y_new)
+        chosen.append(choice.ridge)
+    assert chosen[0] != chosen[1]

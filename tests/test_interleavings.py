@@ -118,11 +118,41 @@ class Stream:
 @given(
     seed=st.integers(0, 999),
     parameters=st.sampled_from(PARAMETERS),
-    calls=st.lists(CALL, min_size=3, max_size=25),
+    calls=st.lists(CALL, min_size=6, max_size=25),
 )
 @settings(max_examples=150, deadline=None)
 @pytest.mark.filterwarnings("ignore:The evidence is highest")
 def test_any_interleaving_is_the_joint_fit(seed, parameters, calls):
+    check_interleaving(seed, parameters, calls)
+
+
+CALLS = [
+    ("learn", 2, [1, 4], True),
+    ("learn", 300, [2, 5], False),
+    ("merge", 2, [0, 5], False),
+    ("merge", 40, [1, 6], True),
+    ("forget", 1),
+    ("declare", 7),
+    ("rename", {1: 8, 0: 2}),
+    ("read", "predict"),
+    ("read", "score_samples"),
+    ("read", "statistics"),
+    ("become", "copy"),
+    ("become", "save"),
+    ("set", {"rule": "ridge", "ridge": 0.5, "priors": None}),
+]
+
+
+@pytest.mark.parametrize("first", CALLS, ids=str)
+@pytest.mark.filterwarnings("ignore:The evidence is highest")
+def test_any_two_calls_while_rows_wait_are_the_joint_fit(first):
+    for parameters in ({"ridge": 3.0}, {"ridge": "auto"}):
+        for second in CALLS:
+            calls = [("learn", 1, [3], False), first, second, ("learn", 1, [0], False)]
+            check_interleaving(0, parameters, calls)
+
+
+def check_interleaving(seed, parameters, calls):
     stream = Stream(seed, parameters)
     for name, *args in calls:
         getattr(stream, name)(*args)

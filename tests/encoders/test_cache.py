@@ -133,6 +133,13 @@ def test_a_cache_in_memory_without_place_still_merges_duplicates(images, passes)
     assert sum(passes) == 1
 
 
+def test_arrays_of_the_same_bytes_and_another_shape_are_other_images(images, tmp_path):
+    flat = images.reshape(12, 48, 40, 3)
+    for batch in (images, flat):
+        expected = clone(TINY).transform(batch)
+        assert_allclose(encoder(tmp_path).transform(batch), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_size_and_clearing(images, tmp_path):
     for cache in (FeatureCache(tmp_path), FeatureCache()):
         assert len(cache) == 0
