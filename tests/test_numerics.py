@@ -107,3 +107,16 @@ def test_single_precision_knows_what_its_rounding_hides():
     safe = float(str(refused.value).split("ridge >= ")[1].split()[0])
     scores = [c.set_params(ridge=safe).decision_function(held_out) for c in (single, double)]
     assert_allclose(*scores, atol=0.05)
+
+
+def test_a_row_that_outweighs_all_before_it_costs_no_digits():
+    rng = np.random.default_rng(0)
+    X, y = 1e-3 * rng.standard_normal((60, 5)), np.arange(60) % 3
+    heavy = X[:2] + [1e3, 0, 0, 0, 0]  # the matrix of all rows is far from singular
+    parameters = {"rule": "ridge", "ridge": 1e-6}
+    classifier = LayUPClassifier(**parameters).fit(X, y)
+    classifier.predict(X)
+    classifier.partial_fit(heavy, y[:2])
+    joint = LayUPClassifier(**parameters).fit(np.vstack([X, heavy]), np.hstack([y, y[:2]]))
+    scale = np.array([1e3, 1e-3, 1e-3, 1e-3, 1e-3])
+    assert_allclose(classifier.coef_ * scale, joint.coef_ * scale, rtol=1e-8, atol=1e-9)

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
 
@@ -236,7 +237,8 @@ def test_grid_search_and_pipeline_on_images(images):
     search = GridSearchCV(LayUPClassifier(TINY), grid, cv=3, error_score="raise").fit(
         images, labels
     )
-    assert set(search.best_params_) == set(grid)
+    alone = LayUPClassifier(clone(TINY)).set_params(**search.best_params_)
+    assert search.best_score_ == cross_val_score(alone, images, labels, cv=3).mean()
     pipeline = Pipeline([("encoder", TINY), ("classifier", LayUPClassifier())])
     search = GridSearchCV(pipeline, {"encoder__n_layers": [1, 3]}, cv=3, error_score="raise").fit(
         images, labels
@@ -282,6 +284,20 @@ def test_random_weights_are_the_same_in_all_threads():
         with ThreadPoolExecutor(3) as pool:
             assert set(pool.map(load, [barrier] * 3)) == {expected}
         assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_an_overwritten_checkpoint_is_loaded_anew(images, tmp_path):
+    path = tmp_path / "weights.pth"
+    encoder = ImageEncoder("test_vit", checkpoint_path=path, image_size=32)
+    found = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        torch.save(timm.create_model("test_vit", pretrained=False).state_dict(), path)
+        os.utime(path, (seed, seed))  # not within one tick of the clock
+        found.append((encoder.transform(images), encoder.fingerprint()))
+    (before, mark), (after, new_mark) = found
+    assert np.abs(after - before).max() > 0.1
+    assert mark != new_mark
 
 
 def test_a_model_in_a_folder_is_loaded_anew_when_its_files_change(images, tmp_path):
