@@ -110,10 +110,7 @@ def run(root, stream, split, seed, method):
     width = encoder.layer_sizes_[0]
     for n_layers in (1, 6):
         columns = features[:, : width * n_layers]
-        classifier = LayUPClassifier()
-        for task in tasks:
-            rows = train & np.isin(y, task)
-            classifier.partial_fit(columns[rows], y[rows])
+        classifier = LayUPClassifier().fit(columns[train], y[train])  # as after all tasks
         right = classifier.predict(columns[~train]) == y[~train]
         in_first = np.isin(y[~train], tasks[0])
         parts = {"all": right, "first task": right[in_first], "later tasks": right[~in_first]}

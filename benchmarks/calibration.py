@@ -2,11 +2,13 @@
 
     python -m benchmarks.calibration [--root benchmark_data] [STREAM ...]
 
-The model after five class-incremental tasks, the last one and the last four layers. Cells are
-the expected calibration error of the predicted label in % (15 bins of equal width) / the log
-loss, on the test samples. The maps see the sums alone, CalibratedClassifierCV all training
-samples at once (five folds), the last column the test samples.
+The model of all training samples, the last one and the last four layers. Cells are the expected
+calibration error of the predicted label in % (15 bins of equal width) / the log loss, on the
+test samples. The maps see the sums alone, CalibratedClassifierCV all training samples at once
+(five folds), the last column the test samples.
 """
+
+from copy import copy
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -17,7 +19,6 @@ from sklearn.metrics import log_loss
 from layup_sklearn import LayUPClassifier
 from layup_sklearn._ridge import RidgeFactor
 
-from .ridge_choice import N_TASKS
 from .streams import each_stream
 
 
@@ -25,7 +26,7 @@ class Sums:
     """What the maps may look at: the statistics, their factor, and the rows to classify."""
 
     def __init__(self, classifier, X):
-        self.X, self.scores = X, X @ classifier.coef_.T
+        self.classifier, self.X, self.scores = classifier, X, X @ classifier.coef_.T
         self.count = classifier.statistics_.class_count
         self.n, self.n_classes = self.count.sum(), len(self.count)
         self.gram, self.class_sum = classifier.statistics_.gram, classifier.statistics_.class_sum
@@ -85,8 +86,14 @@ def largest_draw(sums, n_nodes=64):
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def logistic_of_deviation(sums):
-    return softmax(sums.scores * np.pi / np.sqrt(3 * sums.noise), axis=1)
+def rule_of_ridge(sums):
+    """What the package answers: T = sqrt(3) s / pi."""
+    return sums.classifier.predict_proba(sums.X)
+
+
+def rule_of_gaussians(sums):
+    """What it answers by default."""
+    return copy(sums.classifier).set_params(rule="gaussian").predict_proba(sums.X)
 
 
 def logistic_of_gcv(sums):
@@ -103,8 +110,9 @@ MAPS = {
     "T = s^2": density_at_one_hot,
     "expected likelihood": expected_likelihood,
     "largest draw": largest_draw,
-    "T = sqrt(3) s / pi": logistic_of_deviation,
+    "rule='ridge': T = sqrt(3) s / pi": rule_of_ridge,
     "the same, s of GCV": logistic_of_gcv,
+    "rule='gaussian'": rule_of_gaussians,
 }
 METHODS = ["sigmoid", "isotonic", "temperature"]
 
@@ -127,10 +135,7 @@ def errors(probabilities, y, n_bins=15):
 
 def measure(X, y, train, ridge_times=1.0, with_samples=False):
     """The errors of every map."""
-    classifier = LayUPClassifier(rule="ridge")
-    for task in np.array_split(np.unique(y), N_TASKS):
-        rows = train & np.isin(y, task)
-        classifier.partial_fit(X[rows], y[rows])
+    classifier = LayUPClassifier(rule="ridge").fit(X[train], y[train])
     if ridge_times != 1:
         classifier.set_params(ridge=ridge_times * classifier.ridge_)
     sums, truth = Sums(classifier, X[~train]), y[~train]

@@ -2,20 +2,23 @@
 
     python -m benchmarks.novelty [--root benchmark_data] [STREAM ...]
 
-Five class-incremental tasks, three class orders, the last one and the last four layers. After
-each of the first four tasks every test sample gets a score; cells are the area under the ROC
-curve of classes seen against classes still to come, in %, mean over tasks and orders.
+Five class-incremental tasks, three class orders, the last one and the last four layers, the ridge
+by evidence. After each of the first four tasks every test sample gets a score; cells are the area
+under the ROC curve of classes seen against classes still to come, in %, mean over tasks and
+orders. "whitened cosine" is `score_samples`.
 """
+
+from copy import copy
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
-from layup_sklearn import ClassStatistics
-from layup_sklearn._choice import choose_by_evidence
+from layup_sklearn import LayUPClassifier
 from layup_sklearn._ridge import RidgeFactor
+from layup_sklearn.evaluation import class_incremental_tasks, evaluate_continual
 
-from .ridge_choice import N_ORDERS, N_TASKS
+from .ridge_choice import N_ORDERS, N_TASKS, seen_sums
 from .streams import each_stream
 
 
@@ -31,56 +34,59 @@ class Scores:
         q_c = (f - e_c)' Q (f - e_c) - 1 / N_c        Q = (N - B)^-1
     """
 
-    def __init__(self, statistics, X):
-        choice = choose_by_evidence(statistics, [X.shape[1]])
-        self.X, self.class_sum, self.count = X, statistics.class_sum, statistics.class_count
-        self.read(choice.factor)
-        self.wide = {}
-        for times in (0.1, 10):
-            try:
-                factor = RidgeFactor(statistics, times * choice.ridge)
-            except np.linalg.LinAlgError:
-                factor = choice.factor
-            self.wide[times] = cosine_similarity(factor.whiten(X), factor.forward.T).max(axis=1)
-
-    def read(self, factor):
-        self.directions = factor.forward.T
-        self.whitened = factor.whiten(self.X)
-        self.f = self.whitened @ self.directions.T
-        self.leverage = (self.whitened**2).sum(axis=1)
-        Q = np.linalg.inv(np.diag(self.count) - self.directions @ self.directions.T)
+    def __init__(self, classifier, X):
+        self.X, self.classifier, self.familiar = X, classifier, classifier.score_samples(X)
+        self.sums, self.ridge = seen_sums(classifier), classifier.ridge_
+        factor = RidgeFactor(self.sums, self.ridge)
+        directions, count = factor.forward.T, self.sums.class_count
+        self.f = factor.whiten(X) @ directions.T
+        self.leverage = factor.leverage(X)
+        Q = np.linalg.inv(np.diag(count) - directions @ directions.T)
         fQ = self.f @ Q
-        q = (fQ * self.f).sum(axis=1)[:, np.newaxis] - 2 * fQ + Q.diagonal() - 1 / self.count
+        q = (fQ * self.f).sum(axis=1)[:, np.newaxis] - 2 * fQ + Q.diagonal() - 1 / count
         self.within = q.min(axis=1)
 
-    def centroid(self, distance):
-        return distance(self.X, self.class_sum / self.count[:, np.newaxis])
+    def to_means(self, measure):
+        return measure(self.X, self.sums.class_sum / self.sums.class_count[:, np.newaxis])
+
+    def at_ridge(self, times):
+        """The whitened cosine at another ridge; at this one where that is too small."""
+        other = copy(self.classifier).set_params(ridge=times * self.ridge)
+        try:
+            return other.score_samples(self.X)
+        except np.linalg.LinAlgError:
+            return self.familiar
 
 
 SCORES = {
     "max score": lambda s: s.f.max(axis=1),
-    "nearest mean": lambda s: -s.centroid(euclidean_distances).min(axis=1),
-    "cosine to mean": lambda s: s.centroid(cosine_similarity).max(axis=1),
+    "nearest mean": lambda s: -s.to_means(euclidean_distances).min(axis=1),
+    "cosine to mean": lambda s: s.to_means(cosine_similarity).max(axis=1),
     "residual": lambda s: -((s.f**2).sum(axis=1) - 2 * s.f.max(axis=1)),
     "leverage": lambda s: -s.leverage,
     "Mahalanobis": lambda s: -(s.leverage + s.within),
     "Mahalanobis - leverage": lambda s: -s.within,
     "max score / sqrt(leverage)": lambda s: s.f.max(axis=1) / np.sqrt(s.leverage),
-    "whitened cosine": lambda s: cosine_similarity(s.whitened, s.directions).max(axis=1),
-    "the same, ridge / 10": lambda s: s.wide[0.1],
-    "the same, ridge x 10": lambda s: s.wide[10],
+    "whitened cosine": lambda s: s.familiar,
+    "the same, ridge / 10": lambda s: s.at_ridge(0.1),
+    "the same, ridge x 10": lambda s: s.at_ridge(10),
 }
 
 
 def areas(X, y, train, order):
     """Area under the ROC curve of every score after each task but the last."""
-    statistics = None
-    for task in np.array_split(order, N_TASKS)[:-1]:
-        rows = train & np.isin(y, task)
-        batch = ClassStatistics.from_samples(X[rows], y[rows])
-        statistics = batch if statistics is None else statistics + batch
-        scores, known = Scores(statistics, X[~train]), np.isin(y[~train], statistics.classes)
-        yield [100 * roc_auc_score(known, score(scores)) for score in SCORES.values()]
+    tasks = class_incremental_tasks(y[train], y[~train], N_TASKS, class_order=order)
+    found = []
+
+    def measure(t, classifier):
+        if t + 1 < N_TASKS:
+            scores = Scores(classifier, X[~train])
+            known = np.isin(y[~train], scores.sums.classes)
+            found.append([100 * roc_auc_score(known, score(scores)) for score in SCORES.values()])
+
+    data = X[train], y[train], X[~train], y[~train]
+    evaluate_continual(LayUPClassifier(rule="ridge"), tasks, *data, callback=measure)
+    return found
 
 
 def thinned(y, train):
@@ -97,7 +103,7 @@ def measure(stream, thin):
     orders = [np.random.default_rng(i).permutation(np.unique(y)) for i in range(N_ORDERS)]
     for n_layers in (1, 4):
         X = stream.samples(n_layers)[0].astype(np.float64)[rows]
-        runs = [list(areas(X, y[rows], learned[rows], order)) for order in orders]
+        runs = [areas(X, y[rows], learned[rows], order) for order in orders]
         yield f"{stream.name}, {n_layers}", np.mean(runs, axis=(0, 1))
 
 

@@ -11,11 +11,10 @@ import time
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import GridSearchCV
 
 from layup_sklearn import PAPER_RIDGES, ClassStatistics, Layers, LayUPClassifier
-from layup_sklearn._choice import choose_by_evidence
-from layup_sklearn._folds import choose_by_folds
+from layup_sklearn.evaluation import class_incremental_tasks, evaluate_continual
 
 from .streams import each_stream
 
@@ -45,30 +44,14 @@ def squared_error(statistics, coef):
     return statistics.class_count.sum() - 2 * np.vdot(coef, statistics.class_sum) + fitted
 
 
-def by_evidence(stream):
-    return choose_by_evidence(stream.sums, [stream.X.shape[1]]).ridge
-
-
 def by_evidence_without_means(stream):
-    """The same with zero means for the one-hot columns."""
+    """Evidence with zero means for the one-hot columns."""
     values, n = stream.spectrum.values, stream.sums.class_count.sum()
     squares, n_classes = (stream.spectrum.rotated_sum**2).sum(axis=0), len(stream.sums.classes)
     ridges = stream.grid[:, np.newaxis]
     quad = n - (squares / (values + ridges)).sum(axis=1) + 0.01
     cost = n * np.log(quad / (n * n_classes)) + np.log1p(values / ridges).sum(axis=1)
     return stream.grid[np.argmin(cost)]
-
-
-def by_a_third_of_evidence(stream):
-    return stream.last["evidence"] / 10**0.5
-
-
-def by_folds(stream):
-    splits = StratifiedKFold(4).split(stream.X, stream.y)
-    weight = np.ones(len(stream.y))
-    return choose_by_folds(
-        stream.old, stream.X, stream.y, weight, splits, [stream.X.shape[1]], PAPER_RIDGES
-    ).ridge
 
 
 def by_leave_one_out(stream):
@@ -105,57 +88,69 @@ def by_half_sums(stream):
 
 
 RULES = {
-    "evidence": by_evidence,
-    "a third of it": by_a_third_of_evidence,
+    "evidence": lambda stream: stream.by_evidence,
+    "a third of it": lambda stream: stream.by_evidence / 10**0.5,
     "evidence without means": by_evidence_without_means,
     "leave-one-out, newest batch": by_leave_one_out,
     "GCV": by_gcv,
-    "4 folds, newest batch (the paper)": by_folds,
+    "4 folds, newest batch (the paper)": lambda stream: stream.by_folds,
     "two half-sums": by_half_sums,
 }
 
 
-class Pass:
-    """One pass over the tasks; keeps what the rules may look at."""
+def seen_sums(classifier):
+    """Without the classes of tasks to come, which `evaluate_continual` declares."""
+    statistics = classifier.statistics_
+    return statistics.with_classes(statistics.classes[statistics.class_count > 0])
 
-    def __init__(self, X, y, train, order):
-        self.order = order
-        self.train, self.test = (X[train], y[train]), (X[~train], y[~train])
-        self.last = dict.fromkeys(RULES)
 
-    def run(self):
-        """Yield {rule: accuracy} after each task."""
-        self.sums, self.halves = None, [None, None]
-        rng = np.random.default_rng(0)
-        for t, task in enumerate(np.array_split(self.order, N_TASKS)):
-            rows = np.isin(self.train[1], task)
-            self.X, self.y = self.train[0][rows].astype(np.float64), self.train[1][rows]
-            batch = ClassStatistics.from_samples(self.X, self.y)
-            self.old = (self.sums or batch - batch).with_classes(
-                np.union1d(self.sums.classes, batch.classes) if self.sums else batch.classes
-            )
-            self.measure(batch if self.sums is None else self.sums + batch)
-            side = rng.permutation(len(self.y)) % 2
-            for i in (0, 1):
-                part = ClassStatistics.from_samples(self.X[side == i], self.y[side == i])
-                self.halves[i] = part if self.halves[i] is None else self.halves[i] + part
-            result = {}
-            for rule, choose in RULES.items():
-                self.last[rule] = choose(self)
-                result[rule] = self.accuracy(self.last[rule])
-            result["best in hindsight"] = max(map(self.accuracy, self.grid))
-            yield result
+class Learned:
+    """What the rules may look at after a task, and the samples on which they are compared."""
 
-    def measure(self, sums):
-        self.sums, self.spectrum = sums, Spectrum(sums)
+    def __init__(self, classifier, batch, test, halves=(), by_folds=None):
+        self.sums, self.by_evidence = seen_sums(classifier), classifier.ridge_
+        self.spectrum = Spectrum(self.sums)
         self.grid = self.spectrum.values.sum() * GRID
-        seen = np.isin(self.test[1], sums.classes)
-        self.held_out = self.test[0][seen], self.test[1][seen]
+        self.X, self.y = batch
+        self.halves, self.by_folds = halves, by_folds
+        seen = np.isin(test[1], self.sums.classes)
+        self.held_out = test[0][seen], test[1][seen]
 
     def accuracy(self, ridge):
         X, y = self.held_out
         scores = X @ self.spectrum.coef(ridge).T
         return 100 * (self.sums.classes[scores.argmax(axis=1)] == y).mean()
+
+    def in_hindsight(self):
+        return max(map(self.accuracy, self.grid))
+
+
+def ridges_by_folds(tasks, *data):
+    """The paper's choice after each task."""
+    ridges, paper = [], LayUPClassifier(rule="ridge", cv=4, ridges=PAPER_RIDGES)
+    evaluate_continual(paper, tasks, *data, callback=lambda t, fitted: ridges.append(fitted.ridge_))
+    return ridges
+
+
+def accuracies(X, y, train, order):
+    """Of every rule, and of the best ridge in hindsight, after each task."""
+    data = X[train].astype(np.float64), y[train], X[~train].astype(np.float64), y[~train]
+    tasks = class_incremental_tasks(y[train], y[~train], N_TASKS, class_order=order)
+    by_folds, rng = ridges_by_folds(tasks, *data), np.random.default_rng(0)
+    halves, found = [None, None], []
+
+    def measure(t, classifier):
+        X_new, y_new = data[0][tasks[t][0]], data[1][tasks[t][0]]
+        side = rng.permutation(len(y_new)) % 2
+        for i in (0, 1):
+            part = ClassStatistics.from_samples(X_new[side == i], y_new[side == i])
+            halves[i] = part if halves[i] is None else halves[i] + part
+        learned = Learned(classifier, (X_new, y_new), data[2:], halves, by_folds[t])
+        ridges = [choose(learned) for choose in RULES.values()]
+        found.append([*map(learned.accuracy, ridges), learned.in_hindsight()])
+
+    evaluate_continual(LayUPClassifier(rule="ridge"), tasks, *data, callback=measure)
+    return found
 
 
 def compare_rules(streams, report):
@@ -168,7 +163,7 @@ def compare_rules(streams, report):
             runs = []
             for seed in range(N_ORDERS):
                 order = np.random.default_rng(seed).permutation(np.unique(y))
-                runs.append([list(step.values()) for step in Pass(X, y, train, order).run()])
+                runs.append(accuracies(X, y, train, order))
             runs = np.array(runs)  # order, task, rule
             final, average = runs[:, -1].mean(axis=0), runs.mean(axis=(0, 1))
             totals.append((final, average))
@@ -239,17 +234,16 @@ def compare_few_samples(streams, report, n_draws=8):
     report("|---" * (len(sizes) + 1) + "|")
     for stream in streams():
         X, y, train = stream.samples(4)
-        run = Pass(X.astype(float), y, train, None)
+        (X, y), test = (X[train].astype(float), y[train]), (X[~train].astype(float), y[~train])
         cells = []
         for n in sizes:
             accuracy = []
             for seed in range(n_draws):
-                rows = np.random.default_rng(seed).permutation(len(run.train[1]))[:n]
-                run.X, run.y = run.train[0][rows], run.train[1][rows]
-                run.measure(ClassStatistics.from_samples(run.X, run.y))
-                ridges = [by_evidence(run), by_evidence_without_means(run)]
-                hindsight = max(map(run.accuracy, run.grid))
-                accuracy.append([*map(run.accuracy, ridges), hindsight])
+                rows = np.random.default_rng(seed).permutation(len(y))[:n]
+                classifier = LayUPClassifier(rule="ridge").fit(X[rows], y[rows])
+                learned = Learned(classifier, (X[rows], y[rows]), test)
+                ridges = [learned.by_evidence, by_evidence_without_means(learned)]
+                accuracy.append([*map(learned.accuracy, ridges), learned.in_hindsight()])
             cells.append(" / ".join(f"{value:.1f}" for value in np.mean(accuracy, axis=0)))
         report(f"| {stream.name} | {' | '.join(cells)} |")
 
