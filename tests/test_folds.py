@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from scipy.linalg import LinAlgError
 from sklearn.model_selection import StratifiedKFold
 
-from layup_sklearn import PAPER_RIDGES, ClassStatistics, LayUPClassifier
+from layup_sklearn import PAPER_RIDGES, ClassStatistics, Layers, LayUPClassifier
 from layup_sklearn._folds import choose_by_folds
 from test_ridge import make_samples
 
@@ -83,3 +83,13 @@ def test_every_call_chooses_anew():
         statistics = statistics.add_samples(X_new, y_new)
         chosen.append(choice.ridge)
     assert chosen[0] != chosen[1]
+
+
+def test_other_layers_than_those_of_the_folds_keep_their_ridge():
+    X, y = make_samples(80, 6, 4)
+    classifier = LayUPClassifier(Layers([2, 4]), cv=4, ridges=[1e-3, 30.0]).fit(X, y)
+    ridge = classifier.ridge_
+    fixed = LayUPClassifier(Layers([2, 4]), n_layers=1, ridge=ridge).fit(X, y)
+    classifier.set_params(n_layers=1)
+    assert (classifier.ridge_, classifier.n_layers_) == (ridge, 1)
+    assert_allclose(classifier.coef_, fixed.coef_)
