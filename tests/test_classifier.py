@@ -326,6 +326,15 @@ def test_bad_candidates_are_named(ridges, cv):
         LayUPClassifier(ridges=ridges, cv=cv).fit(X, y).predict(X)
 
 
+def test_the_first_value_that_is_not_finite_is_named():
+    X, y = make_samples()
+    X[3, 1], X[5, 0] = np.nan, np.inf
+    with pytest.raises(ValueError, match=r"contains NaN, first in X\[3, 1\]"):
+        LayUPClassifier().fit(X, y)
+    with pytest.raises(ValueError, match=r"contains infinity, first in X\[1, 0\]"):
+        LayUPClassifier().fit(X[4:], y[4:])
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("chunk", [1, 2, 3])
 def test_failure_in_any_chunk_leaves_the_estimator_as_it_was(chunk, error):

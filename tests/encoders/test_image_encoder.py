@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import estimator_checks
@@ -331,6 +332,13 @@ def test_three_grey_images_are_three(images):
     classifier = LayUPClassifier(TINY).fit(grey[..., None], [0, 1, 2])
     assert classifier.statistics_.n_samples == 3
     assert classifier.predict(list(grey)).shape == (3,)
+
+
+def test_three_grey_images_out_of_more_are_three(images):
+    grey, weight = images[:4, :, :, 0], [1, 1, 0, 1]
+    for encoder in (TINY, FrozenEstimator(TINY)):
+        classifier = LayUPClassifier(encoder).fit(grey, [0, 1, 2, 2], weight)
+        assert classifier.n_samples_seen_ == 3
 
 
 @pytest.mark.parametrize("model", ["test_vit", "test_resnet", "test_convnext"])
