@@ -1,4 +1,5 @@
 import copy
+import os
 import pickle
 import signal
 import sqlite3
@@ -162,6 +163,16 @@ def test_clones_share_and_pickles_travel(images, tmp_path):
     fitted = LayUPClassifier(encoder(memory), ridge=1.0).fit(images, np.arange(12) % 2)
     again = pickle.loads(pickle.dumps(fitted))
     assert_array_equal(again.predict(images), fitted.predict(images))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_a_cache_in_memory_begins_empty_in_a_forked_process():
+    cache = FeatureCache()
+    cache.put([b"a"], np.ones((1, 3)))
+    if (child := os.fork()) == 0:
+        os._exit(len(cache))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(cache) == 1
 
 
 def test_many_keys_in_one_call(tmp_path):
