@@ -1,7 +1,8 @@
 """One fit spread over processes or machines: sums of the shards, added up."""
 
+import warnings
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from copy import copy
 from itertools import chain
 from typing import TypeAlias, TypeVar
@@ -95,12 +96,13 @@ def parallel_fit(
         delayed(_fit_shard)(worker, position, shard)
         for position, shard in enumerate(chain([first], shards))
     )
-    for position, part in _as_completed(n_jobs, tasks):
-        if isinstance(part, Exception):
-            raise part
-        with _named_shard(position):
-            part = part._with_encoder(encoder)
-            total = part if total is None else total.merge(part)
+    with closing(_as_completed(n_jobs, tasks)) as parts:
+        for position, part in parts:
+            if isinstance(part, Exception):
+                raise part
+            with _named_shard(position):
+                part = part._with_encoder(encoder)
+                total = part if total is None else total.merge(part)
     if before is None:
         check_ridge(total._model, classifier._settings())
     parameters = classifier.get_params(deep=False)
@@ -154,7 +156,14 @@ def _as_completed(n_jobs, tasks):
     except ValueError:
         parallel = Parallel(n_jobs, batch_size=1)
     try:
-        yield from parallel(tasks)
+        results = parallel(tasks)
+        for result in results:
+            yield result
+    except GeneratorExit:  # a shard has failed
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib's, of other shards that are not used
+            del results
+        raise
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise RuntimeError(f"Not all shards came back: {reason}") from error

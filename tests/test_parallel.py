@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 from functools import partial
 
 import joblib
@@ -211,6 +212,24 @@ def test_a_bad_shard_is_named_and_nothing_changes(bad):
                     parallel_fit(each, [*good[:2], shard, *good[3:]])
         assert _helpers.state(classifier) == before
         assert set(vars(fresh)) == set(fresh.get_params(deep=False))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bad_shard_is_one_error_and_no_warning_about_the_others():
+    shards = [
+        partial(rows_of_shard, 7, 0),
+        out_of_memory,
+        *[partial(slow_shard, i) for i in (2, 3, 4)],
+    ]
+    for backend in ("loky", "threading"):
+        with joblib.parallel_config(backend, n_jobs=2):
+            with pytest.raises(RuntimeError, match="Shard 1 cannot be learned"):
+                parallel_fit(LayUPClassifier(), shards)
+
+
+def slow_shard(i):
+    time.sleep(0.3)
+    return rows_of_shard(7, i)
 
 
 def test_an_interrupt_changes_nothing():
