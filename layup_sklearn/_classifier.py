@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from ._answers import Answers
 from ._choice import RidgeChoice
 from ._forgetting import check_known, without_samples
 from ._labels import check_classes, check_labels, union_of_labels
@@ -20,11 +21,10 @@ from ._layers import check_n_layers, layer_sizes, new_encoder
 from ._learning import learned
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
-from ._readout import largest
 from ._renaming import renamed
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
-from ._solution import Settings, check_ridge, familiarity_of, solution_of
+from ._solution import Settings, check_ridge, solution_of
 from ._statistics import ClassStatistics
 from ._summary import fitted_attributes_html, summary_of
 from ._typing import Folds, Samples, StrPath
@@ -545,22 +545,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             the score of the first. Classes without samples, or of share 0 (`priors`), have the
             lowest float, as in :func:`~sklearn.model_selection.cross_val_predict`.
         """
-        model, solution = self._solved()
-        scores = np.maximum(self._scores(X, model, solution), np.finfo(np.float64).min)
+        scores = self._answers(X).scores()
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def _scores(self, X, model, solution):
-        return self._each(X, model, solution, self._score(model, solution))[0]
-
-    def _score(self, model, solution):
-        """A function that gives the scores of rows of features in use."""
-        rule = solution.with_priors(self.priors, model.statistics.classes)
-        return lambda rows: rule.scores(rows, solution.seen)
-
-    def _each(self, X, model, solution, *functions):
-        """What functions of rows of features in use give for all of X."""
-        parts = [[f(rows) for f in functions] for rows in self._leading(X, model, solution)]
-        return [np.concatenate(values) for values in zip(*parts)]
+    def _answers(self, X):
+        model, solution = self._solved()
+        return Answers(model, solution, self.priors, self._leading(X, model, solution))
 
     def _leading(self, X, model, solution):
         """Features in use of X, chunk by chunk, in float64."""
@@ -581,8 +571,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
             Labels that were seen in training.
         """
-        model, solution = self._solved()
-        return model.statistics.classes[self._scores(X, model, solution).argmax(axis=1)]
+        return self._answers(X).labels()
 
     def predict_proba(self, X: Samples) -> NDArray[np.float64]:
         """Probabilities of the classes, of which `predict` gives the largest.
@@ -632,8 +621,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         >>> [round(float(part.mean()), 2) for part in (sure, right[sure], right[~sure])]
         [0.71, 1.0, 0.81]
         """
-        model, solution = self._solved()
-        return solution.probabilities(self._scores(X, model, solution))
+        return self._answers(X).probabilities()
 
     def predict_log_proba(self, X: Samples) -> NDArray[np.float64]:
         """Logarithms of `predict_proba`, exact where probabilities are too small for a float.
@@ -648,8 +636,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; -inf for classes without samples or of share 0.
         """
-        model, solution = self._solved()
-        return solution.log_probabilities(self._scores(X, model, solution))
+        return self._answers(X).log_probabilities()
 
     def predict_top_k(self, X: Samples, k: int = 5) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """The labels of the largest scores, best first, and their probabilities.
@@ -693,11 +680,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
                [0.998, 0.001, 0.   ]])
         """
         check_argument("k", k, POSITIVE)
-        model, solution = self._solved()
-        scores = self._scores(X, model, solution)
-        best = largest(scores, k)
-        probabilities = np.take_along_axis(solution.probabilities(scores), best, axis=1)
-        return model.statistics.classes[best], probabilities
+        return self._answers(X).top_labels(k)
 
     def predict_or_refuse(
         self, X: Samples, *, min_probability: float = 0.0, min_similarity: float = -1.0
@@ -751,15 +734,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """
         check_argument("min_probability", min_probability, SHARE)
         check_argument("min_similarity", min_similarity, COSINE)
-        model, solution = self._solved()
-        functions = [self._score(model, solution)]
-        if min_similarity > -1:
-            functions.append(familiarity_of(model, solution))
-        scores, *similarity = self._each(X, model, solution, *functions)
-        sure = solution.probabilities(scores).max(axis=1) >= min_probability
-        alike = [values >= min_similarity for values in similarity]
-        labels = model.statistics.classes[scores.argmax(axis=1)]
-        return labels, np.logical_and.reduce([sure, *alike])
+        return self._answers(X).reliable_labels(min_probability, min_similarity)
 
     def score_samples(self, X: Samples) -> NDArray[np.float64]:
         """How much samples look like a class that was seen: the higher, the more normal.
@@ -810,8 +785,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         >>> round(float(flagged.mean()), 1)
         0.7
         """
-        model, solution = self._solved()
-        return self._each(X, model, solution, familiarity_of(model, solution))[0]
+        return self._answers(X).familiarity()
 
     @property
     def classes_(self) -> NDArray[Any]:

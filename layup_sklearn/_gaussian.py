@@ -77,7 +77,8 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
     fit = _Scatter(phi, N, d, ridge, inverse)
     a, v = phi * N / (phi * N + 1), 1 + phi / (phi * N + 1)
     m = fit.weights @ means
-    rule = (fit.nu * a / v)[:, np.newaxis] * fit.solve()
+    rule = fit.solve()
+    rule *= (fit.nu * a / v)[:, np.newaxis]
     quadratic = fit.gamma * (1 + phi) + a**2 * fit.nu * fit.length
     intercept = -0.5 * (quadratic / v + fit.gamma * np.log(v)) - rule @ m
     sure = inverse_temperature(
@@ -85,7 +86,8 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
         ridge_lead(coef, class_sum, N, noise_variance),
         *_gap_and_variance(rule, a[:, np.newaxis] * (means - m), v, ridge, fit),
     )
-    return LinearRule(sure * rule, sure * intercept)
+    rule *= sure
+    return LinearRule(rule, sure * intercept)
 
 
 _STEPS = 4  # of the secant method: phi is right to a thousandth
@@ -152,8 +154,8 @@ class _Scatter:
     def solve(self):
         """(M - 1 m') (nu S)^-1."""
         rows = self.inverse.solve()
-        mean = self.weights @ rows
-        return rows - mean + np.outer(self.t * self.from_mean, mean)
+        rows += np.outer(self.t * self.from_mean - 1, self.weights @ rows)
+        return rows
 
 
 class _Inverse(NamedTuple):
@@ -233,5 +235,6 @@ def _by_features(means, gram, ridge):
 def _gap_and_variance(rule, shrunk, v, ridge, fit):
     """Of `inverse_temperature`; rule nu S = nu shrunk / v."""
     excess = rule - rule.mean(axis=0)
-    scatter = fit.nu * np.vdot(excess, shrunk / v[:, np.newaxis]) - ridge * np.vdot(excess, excess)
-    return np.vdot(excess, shrunk), scatter * (fit.nu + fit.gamma) / fit.nu**2
+    along = np.einsum("ij,ij->i", excess, shrunk)
+    scatter = fit.nu * (along / v).sum() - ridge * np.vdot(excess, excess)
+    return along.sum(), scatter * (fit.nu + fit.gamma) / fit.nu**2

@@ -32,6 +32,8 @@ def linear_rule(name, factor, evidence, class_sum, gram, n_features):
     rule = LinearRule(coef, np.zeros(len(coef)))
     if name == "gaussian":
         seen = evidence.class_count > 0
+        if seen.all():
+            seen = slice(None)  # copies nothing
         found = gaussian_rule(
             coef[seen],
             class_sum[seen, :n_features],
@@ -41,7 +43,10 @@ def linear_rule(name, factor, evidence, class_sum, gram, n_features):
             evidence.noise_variance(),
             gram[:n_features, :n_features],
         )
-        rule = LinearRule(np.zeros_like(coef), rule.intercept)
-        for part, of_seen in zip(rule, found):
-            part[seen] = of_seen
+        if len(found.coef) == len(coef):
+            rule = found
+        else:
+            rule = LinearRule(np.zeros_like(coef), rule.intercept)
+            for part, of_seen in zip(rule, found):
+                part[seen] = of_seen
     return LinearRule(*map(read_only, rule))

@@ -35,7 +35,7 @@ def lead(coef, class_sum, N):
     N : ndarray of shape (n_classes,)
         Numbers of samples.
     """
-    return np.vdot(coef, class_sum - np.outer(N / N.sum(), class_sum.sum(axis=0)))
+    return np.vdot(coef, class_sum) - N @ coef @ class_sum.sum(axis=0) / N.sum()
 
 
 def ridge_lead(coef, class_sum, N, noise_variance):
@@ -54,9 +54,10 @@ def ridge_lead(coef, class_sum, N, noise_variance):
     """
     n, mean = N.sum(), class_sum.sum(axis=0) / N.sum()
     along = coef.sum(axis=0) / n  # m' A^-1
-    centred = coef - np.outer(N, along)
-    centred += np.outer(centred @ mean, along) / max(1 / n - along @ mean, _TINY / n)
-    return lead(centred, class_sum, N) / noise_temperature(noise_variance)
+    times = (coef @ mean - N * (along @ mean)) / max(1 / n - along @ mean, _TINY / n) - N
+    # of coef + outer(times, along), which is not formed
+    of_rest = times @ (class_sum @ along) - (N @ times) * (along @ mean)
+    return (lead(coef, class_sum, N) + of_rest) / noise_temperature(noise_variance)
 
 
 def inverse_temperature(lead, ridge_lead, gap, variance):

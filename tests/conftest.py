@@ -22,6 +22,8 @@ def few_random_features(monkeypatch):
     for name, shrinkage in (("klda", 1e-6), ("randumb", 1e-4)):
         make = partial(lambda shrinkage, sizes, seed: FourierLDA(300, shrinkage, seed), shrinkage)
         monkeypatch.setattr(methods.get(name), "make", make)
+    of_fourier = methods.get("layup_fourier").make([], 0).set_params(encoder__n_components=300)
+    monkeypatch.setattr(methods.get("layup_fourier"), "make", lambda sizes, seed: of_fourier)
     few = LoRanPAC(300)
     monkeypatch.setattr(methods.get("loranpac"), "make", lambda sizes, seed: few)
 

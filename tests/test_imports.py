@@ -52,6 +52,7 @@ CORE = {
         "_rules",
         "_temperature",
     },
+    "_answers": {"_model", "_readout", "_solution"},
     "_renaming": {"_labels", "_statistics", "_symmetric"},
     "_summary": {"_layers", "_model", "_solution"},
     "_learning": {"_folds", "_model", "_rows", "_solution", "_validation"},
