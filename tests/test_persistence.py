@@ -379,6 +379,23 @@ def test_a_truncated_file_is_refused_at_every_length(saved):
             LayUPClassifier.load(saved)
 
 
+def test_bytes_behind_the_arrays_are_refused(saved):
+    saved.write_bytes(saved.read_bytes() + bytes(8))
+    with pytest.raises(ValueError, match="do not fill it"):
+        LayUPClassifier.load(saved)
+
+
+def test_an_array_under_another_type_is_refused(saved):
+    whole = saved.read_bytes()
+    assert whole.count(b'"F64"') > 1
+    for place in range(whole.count(b'"F64"')):
+        parts = whole.split(b'"F64"')
+        parts[place : place + 2] = [b'"I64"'.join(parts[place : place + 2])]
+        saved.write_bytes(b'"F64"'.join(parts))
+        with pytest.raises(ValueError, match="it is damaged"):
+            LayUPClassifier.load(saved)
+
+
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=300, deadline=None)
 def test_changed_bytes_are_an_error_or_a_model(seed, tmp_path_factory):
