@@ -475,6 +475,8 @@ NO_LAYERS = {"@encoder": "ImageEncoder", "parameters": {}, "fitted": {"layer_siz
         (change(encoder_={"@encoder": "Popen", "parameters": {}, "fitted": {}}), {}, "Popen"),
         (change(encoder_="a string"), {}, "encoder"),
         (change(choice_by_folds=3), {}, "cannot be loaded"),
+        (change(choice_by_folds=[1.0, 4, [[4, 1.0, 0.5]]]), {}, "its layers are not those"),
+        (change(choice_by_folds=[1.0, 5, [[4, 1.0, 0.5]]]), {}, "its layers are not those"),
         (change(encoder_=NO_LAYERS), {}, "cannot be loaded"),
     ],
     ids=str,

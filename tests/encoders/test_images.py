@@ -309,6 +309,13 @@ def test_a_transparent_grey_of_16_bits_is_white(tmp_path):
     assert_array_equal(pixels(tmp_path / "grey.png")[..., 0], [[0, 255], [255, 255]])
 
 
+def test_a_picture_much_longer_than_wide_is_refused():
+    for image in (Image.new("RGB", (2, 201)), np.zeros((201, 2, 3), np.uint8)):
+        with pytest.raises(ImageReadError, match=r"X\[7\]: .*sides too different"):
+            read_image(image, position=7)
+    assert read_image(Image.new("RGB", (2, 200))).size == (2, 200)
+
+
 def test_a_picture_without_pixels_and_premultiplied_grey():
     with pytest.raises(ValueError, match=r"X\[3\]: .*\(0, 0\) has no pixels"):
         read_image(Image.new("L", (0, 0)), position=3)
