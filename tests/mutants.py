@@ -268,7 +268,7 @@ MUTANTS = [
         "_validation.py",
         "row, column = np.argwhere(~np.isfinite(values))[0]",
         "row, column = np.argwhere(~np.isfinite(values))[-1]",
-        "tests/test_errors.py",
+        "tests/test_classifier.py",
     ),
     Mutant(
         "_validation.py",

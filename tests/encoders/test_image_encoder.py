@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
@@ -336,7 +336,7 @@ def test_three_grey_images_are_three(images):
 
 def test_three_grey_images_out_of_more_are_three(images):
     grey, weight = images[:4, :, :, 0], [1, 1, 0, 1]
-    for encoder in (TINY, FrozenEstimator(TINY)):
+    for encoder in (TINY, FrozenEstimator(TINY), make_pipeline(TINY)):
         classifier = LayUPClassifier(encoder).fit(grey, [0, 1, 2, 2], weight)
         assert classifier.n_samples_seen_ == 3
 
