@@ -21,6 +21,7 @@ from ._layers import check_n_layers, layer_sizes, new_encoder
 from ._learning import learned
 from ._model import Memo, Model
 from ._persistence import load_model, one_clear_error, save_model
+from ._readout import names_only_absent
 from ._renaming import renamed
 from ._rows import Batch, check_collection, check_same_features, encoded
 from ._samples import as_features
@@ -80,11 +81,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         be rare. "ridge": one-hot ridge regression without a mean, the paper's rule; it wants
         classes of similar size and features that are not centred.
     priors : {None, "uniform"} or dict of label -> share, default=None
-        Shares of the classes where labels are predicted, for the Gaussian rule. None: their
+        Shares of the classes where labels are predicted. None: their
         shares of what was learned. They may be changed at any time and cost no solution. A
         class of share 0 is never answered, and what was learned of it stays. Classes that the dict
         does not name have what the others leave of 1, in the shares that were learned:
-        ``{"dog": 0}`` answers as if it were known that there are no dogs.
+        ``{"dog": 0}`` answers as if it were known that there are no dogs. The ridge rule takes
+        shares of 0 alone; the scores of the other classes are as they were.
     dtype : {"float64", "float32"}, default="float64"
         Type of the sums. "float32" halves their memory and the time of the update; the
         choice of the ridge and the solution are in double precision all the same. Sums over
@@ -876,8 +878,11 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         """The checked parameters that a solution depends on."""
         self._validate_params()
         ridges, by_folds = check_candidates(self.ridges), self.cv is not None
-        if self.priors is not None and self.rule == "ridge":
-            raise ValueError("priors need rule='gaussian': the ridge rule knows no shares.")
+        if self.rule == "ridge" and not names_only_absent(self.priors):
+            raise ValueError(
+                "The ridge rule knows no shares: with rule='ridge' priors names classes of share 0 alone, "
+                f"which are never answered; got {self.priors!r}."
+            )
         by_folds = by_folds and self.ridge == "auto"
         return Settings(self.n_layers, self.ridge, ridges, by_folds, self.rule)
 

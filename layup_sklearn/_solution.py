@@ -15,6 +15,7 @@ from ._readout import (
     label_probabilities,
     log_probabilities,
     with_shares,
+    without_absent,
 )
 from ._ridge import Evidence, smallest_safe_ridge
 from ._rules import linear_rule
@@ -84,7 +85,7 @@ class Solution:
         classes : ndarray of shape (n_classes,)
         """
         if not self.is_gaussian:
-            return self.rule
+            return without_absent(self.rule, priors, classes, self.seen)
         return with_shares(self.rule, priors, classes, self.evidence.class_count)
 
     @property

@@ -195,15 +195,22 @@ def test_priors_change_the_odds_and_nothing_else():
         classifier.set_params(priors={"a": 1, "b": -1, "c": 1}).predict(X)
     with pytest.raises(ValueError, match="priors are 0 for every class"):
         classifier.set_params(priors={"a": 0, "b": 0, "c": 0}).predict(X)
-    with pytest.raises(ValueError, match="priors need rule='gaussian'"):
-        LayUPClassifier(rule="ridge", priors="uniform").fit(X, y)
+    for priors in ("uniform", {"a": 0, "b": 0.5}):
+        with pytest.raises(ValueError, match="The ridge rule knows no shares"):
+            LayUPClassifier(rule="ridge", priors=priors).fit(X, y)
+    with pytest.raises(ValueError, match="priors are 0 for every class"):
+        classifier.set_params(rule="ridge", priors={"a": 0, "b": 0, "c": 0}).predict(X)
 
 
-@given(seed=st.integers(0, 99), hidden=st.sets(st.integers(0, 3), min_size=1, max_size=3))
-@settings(max_examples=30, deadline=None)
-def test_a_class_of_share_zero_is_known_not_to_come(seed, hidden):
+@given(
+    seed=st.integers(0, 99),
+    hidden=st.sets(st.integers(0, 3), min_size=1, max_size=3),
+    rule=st.sampled_from(["gaussian", "ridge"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_class_of_share_zero_is_known_not_to_come(seed, hidden, rule):
     X, y = make_samples(seed=seed)
-    classifier = gaussian(ridge=1.0).fit(X, y)
+    classifier = LayUPClassifier(rule=rule, ridge=1.0).fit(X, y)
     everything, stays = classifier.predict_proba(X), [c for c in range(4) if c not in hidden]
     expected = np.zeros_like(everything)
     expected[:, stays] = everything[:, stays] / everything[:, stays].sum(axis=1, keepdims=True)
