@@ -2,19 +2,22 @@
 
     python -m benchmarks.speed.networks [device] [repeats]
 
-Random weights: speed does not depend on them. The median over the repeats, which go round the
-networks. What is saved is half a Gram matrix of double precision; class sums add 8 bytes per
-feature and class. The licence is what timm's configuration of the weights says.
+Random weights for images: speed does not depend on them; those for texts are fetched from package
+registries. The median over the repeats, which go round the networks. What is saved is half a Gram matrix of double precision; class sums add 8 bytes per
+feature and class. The licence is what timm's configuration of the weights says, or the model's page.
 """
 
 import sys
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import numpy as np
 
-from layup_sklearn import ImageEncoder
+from layup_sklearn import ImageEncoder, TextEncoder
 from layup_sklearn.encoders._timm import import_timm
+
+from ..networks import minilm, mpnet
 
 CASES = [
     # model with its weights, side, n_images
@@ -24,32 +27,80 @@ CASES = [
     ("vit_small_patch14_dinov2.lvd142m", 224, 32),
     ("vit_base_patch16_224.augreg_in21k", 224, 16),
 ]
+TEXTS = [
+    # model, licence, where its weights are, n_texts
+    ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0", minilm, 128),
+    ("sentence-transformers/all-mpnet-base-v2", "apache-2.0", mpnet, 32),
+]
+DOWNLOADS = Path("benchmark_data") / "downloads"
+N_TOKENS = 128
 
 
 def main(device="cpu", repeats=3):
+    of_images(device, int(repeats))
+    print()
+    of_texts(device, int(repeats))
+
+
+def rates(cases, repeats):
+    """Samples a second of each (encoder, samples)."""
+    seconds = [[] for _ in cases]
+    for encoder, samples in cases:
+        encoder.transform(samples[:8])
+    for _ in range(repeats):
+        for (encoder, samples), taken in zip(cases, seconds):
+            start = perf_counter()
+            encoder.transform(samples)
+            taken.append(perf_counter() - start)
+    return [len(samples) / median(taken) for (_, samples), taken in zip(cases, seconds)]
+
+
+def print_table(unit, rows):
+    print(f"| network | {unit} | licence | parameters | features | saved |")
+    print("|---|---|---|---|---|---|")
+    for name, rate, licence, n_parameters, d in rows:
+        print(
+            f"| {name} | {rate:.3g} | {licence} | {n_parameters / 1e6:.0f} million | {d:,} | "
+            f"{4 * d * (d + 1) / 1e6:.0f} MB |"
+        )
+
+
+def of_images(device, repeats):
     timm = import_timm()
     rng = np.random.default_rng(0)
-    cases, seconds = [], []
+    cases = []
     for name, side, n in CASES:
         encoder = ImageEncoder(name, pretrained=False, image_size=side, device=device)
         n *= 1 if device == "cpu" else 32
-        images = rng.integers(0, 256, (n, side, side, 3), dtype=np.uint8)
-        cases.append((encoder, images, encoder.transform(images[:8]).shape[1]))
-        seconds.append([])
-    for _ in range(int(repeats)):
-        for (encoder, images, _), taken in zip(cases, seconds):
-            start = perf_counter()
-            encoder.transform(images)
-            taken.append(perf_counter() - start)
-    print("| network | side | licence | parameters | images/s | features | saved |")
-    print("|---|---|---|---|---|---|---|")
-    for (name, side, _), (_, images, d), taken in zip(CASES, cases, seconds):
-        n_parameters = sum(p.numel() for p in timm.create_model(name.split(".")[0]).parameters())
+        cases.append((encoder, rng.integers(0, 256, (n, side, side, 3), dtype=np.uint8)))
+    rows = []
+    for (name, side, _), (encoder, _), rate in zip(CASES, cases, rates(cases, repeats)):
+        module = timm.create_model(name.split(".")[0])
         licence = timm.get_pretrained_cfg(name).license
-        print(
-            f"| `{name}` | {side} | {licence} | {n_parameters / 1e6:.0f} million | "
-            f"{len(images) / median(taken):.3g} | {d:,} | {4 * d * (d + 1) / 1e6:.0f} MB |"
-        )
+        rows.append((f"`{name}`, {side} pixels", rate, licence, _size(module), _width(encoder)))
+    print_table("images/s", rows)
+
+
+def of_texts(device, repeats):
+    DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    cases = []
+    for _, _, weights, n in TEXTS:
+        encoder = TextEncoder(weights(DOWNLOADS), max_length=N_TOKENS, device=device)
+        n *= 1 if device == "cpu" else 32
+        cases.append((encoder, [f"{i} " + "word " * N_TOKENS for i in range(n)]))
+    rows = []
+    for (name, licence, *_), (encoder, _), rate in zip(TEXTS, cases, rates(cases, repeats)):
+        module = encoder._network().module
+        rows.append((f"`{name}`, {N_TOKENS} tokens", rate, licence, _size(module), _width(encoder)))
+    print_table("texts/s", rows)
+
+
+def _size(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _width(encoder):
+    return sum(encoder.layer_sizes_)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def measure_sending():
 
 
 def measure_answers():
-    """Seconds a number of the coefficients, of one sample alone and in 1,000; bytes a score."""
+    """Seconds a number of the coefficients, of one sample alone and in 1,000; bytes a class."""
     d, K = 1152, 10_000
     model, X = learned(d, K), make_rows(d, K, 1000)[0]
     solve(model)
@@ -148,7 +148,7 @@ def measure_answers():
     return (
         median(alone) / (K * d),
         median(many) / (K * d),
-        peak(model.predict, rows) / (len(rows) * K),
+        peak(model.predict, rows) / K,
     )
 
 
@@ -163,7 +163,7 @@ def plan(d, images_a_second, per_row, rate, memory, sending, answers):
     """What each part takes with d features."""
     K, sent = N_CLASSES, state_bytes(d, N_CLASSES, sent=True)
     hop = sent * (1 / NETWORK + sum(sending))
-    alone, many, per_score = answers
+    alone, many, per_class = answers
     rows = {
         "embedding, hours of all GPUs": f"{N_IMAGES / images_a_second / N_GPUS / 3600:.2f}",
         "pictures to read for it, GB a second": f"{images_a_second * N_GPUS * JPEG / 1e9:.0f}",
@@ -184,7 +184,7 @@ def plan(d, images_a_second, per_row, rate, memory, sending, answers):
         rows[f"solution, `{rule}`: minutes of one core"] = f"{minutes:.1f}"
     rows["one answer alone, ms"] = f"{1e3 * alone * K * d:.0f}"
     rows["one answer of 1,000 in a call, ms"] = f"{1e3 * many * K * d:.1f}"
-    rows["memory of `predict` for each sample of a call, MB"] = f"{per_score * K / 1e6:.2f}"
+    rows["memory of `predict` for any number of samples, GB"] = f"{per_class * K / 1e9:.2f}"
     return rows
 
 
