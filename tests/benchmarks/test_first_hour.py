@@ -30,6 +30,7 @@ def test_the_table_is_what_the_script_writes():
     assert RESULT.read_text() == first_hour.report()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_our_code_runs():
     pytest.importorskip("torch")

@@ -358,7 +358,7 @@ def test_two_processes_fill_one_cache(tmp_path):
 
 def test_killing_a_writer_leaves_whole_entries(tmp_path):
     rng, done = np.random.default_rng(0), 0
-    for _ in range(6):
+    for _ in range(3):
         writer = write(tmp_path, done, 100_000)
         for _ in range(rng.integers(1, 20)):
             writer.stdout.readline()

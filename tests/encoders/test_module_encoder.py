@@ -342,7 +342,7 @@ for encoder in (
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("n", [8, pytest.param(17, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [3, pytest.param(17, marks=pytest.mark.slow)])
 def test_processes_forked_while_a_thread_embeds_go_on(n):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", FORKS, str(n)]
