@@ -120,6 +120,7 @@ STATE_BYTES = {
     "layup_fourier": 4 * (300**2 + K * 300) + 8 * K,
     "layup_paper": SUMS + 8 * K,
     "layup_ridge": SUMS + 8 * K,
+    "layup_uniform": SUMS + 8 * K,
     "lda": SAMPLES,
     "logistic": SAMPLES,
     "loranpac": 4 * (300 * 225 + 225 + 300 * K),
