@@ -7,6 +7,7 @@ from layup_sklearn.evaluation import average_accuracy, forgetting
 
 from . import datasets, methods, pictures, runs
 from .paired import verdicts
+from .protocols import PROTOCOLS
 from .published import published, ranpac
 
 DEFAULT, UPPER_BOUND = "layup", "joint"
@@ -30,7 +31,7 @@ def write(folder):
             "# Continual learners on the same features and splits",
             _environment(results),
             *_draw(results, folder),
-            _comparison(results),
+            *_comparisons(results),
             *tables(results),
             *(_published(name) for name in names if published(name)),
         ]
@@ -191,12 +192,25 @@ def _table(measured, columns, form="{:.1f}", best=None, told=None, errors=None):
     return lines
 
 
-def _comparison(results):
+def _comparisons(results):
+    """Tables of methods against the default: on streams as they are, and under protocols."""
+    harder = {s: by for s, by in results.items() if _protocol(s)}
+    plain = {s: by for s, by in results.items() if s not in harder}
+    tables = [_comparison(plain, f"Against `{DEFAULT}`")] if plain else []
+    return tables + ([_comparison(harder, "The same under protocols")] if harder else [])
+
+
+def _protocol(stream):
+    """The protocol in the name of a stream, "" where there is none."""
+    return next((name for name in PROTOCOLS if stream.endswith(f"_{name}")), "")
+
+
+def _comparison(results, title):
     """A table of methods: how far from the default, on how many streams better or worse."""
     found = measures(results).groupby(["stream", "method"]).mean()
     final, state = found["final"].unstack(), found["megabytes"].unstack()
     lines = [
-        f"## Against `{DEFAULT}`",
+        f"## {title}",
         "",
         "Final accuracy less that of the default, mean over the streams that both ran; on how many of "
         "them the samples say better, cannot tell, say worse (as in the next table); memory over that "
@@ -317,8 +331,12 @@ def _draw(results, folder):
         errors = {s: means.loc[s, "error"].to_dict() for s in whole}
         pictures.draw_final(final, errors, folder / "final.png", ours=DEFAULT, bound=UPPER_BOUND)
         shown.append("![Sorted dots of final accuracy, a panel a stream](final.png)")
-    both = means.loc[list(whole), ["final", "megabytes"]].dropna().unstack("method")
-    many = both.loc[:, both.notna().sum() >= 0.6 * len(both)].dropna()
+    plain = [stream for stream in whole if not _protocol(stream)]
+    both = means.loc[plain, ["final", "megabytes"]].dropna().unstack("method")
+    counts = both.notna().sum()
+    # As many methods on as many streams as possible, each on all of them.
+    blocks = [both.loc[:, counts >= least].dropna() for least in sorted(counts.unique())]
+    many = max(blocks, key=lambda block: block.size, default=both)
     if len(many):
         accuracy, megabytes = many["final"].mean().to_dict(), many["megabytes"].mean().to_dict()
         path = folder / "memory.png"
