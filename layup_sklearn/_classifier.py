@@ -81,12 +81,12 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         be rare. "ridge": one-hot ridge regression without a mean, the paper's rule; it wants
         classes of similar size and features that are not centred.
     priors : {None, "uniform"} or dict of label -> share, default=None
-        Shares of the classes where labels are predicted. None: their
-        shares of what was learned. They may be changed at any time and cost no solution. A
-        class of share 0 is never answered, and what was learned of it stays. Classes that the dict
-        does not name have what the others leave of 1, in the shares that were learned:
-        ``{"dog": 0}`` answers as if it were known that there are no dogs. The ridge rule takes
-        shares of 0 alone; the scores of the other classes are as they were.
+        Shares of the classes where labels are predicted. None: their shares of what was learned.
+        They may be changed at any time and cost no solution. A class of share 0 is never
+        answered, and what was learned of it stays. Classes that the dict does not name have what
+        the others leave of 1, in the shares that were learned: ``{"dog": 0}`` answers as if it
+        were known that there are no dogs. The ridge rule takes shares of 0 alone; the scores of
+        the other classes are as they were.
     dtype : {"float64", "float32"}, default="float64"
         Type of the sums. "float32" halves their memory and the time of the update; the
         choice of the ridge and the solution are in double precision all the same. Sums over

@@ -110,12 +110,11 @@ class Model:
     @once
     def class_sum(self):
         """Sum of the rows of each class, of everything, float64."""
-        class_sum = self.statistics.class_sum
-        if not self.pending.batches:
-            return class_sum.astype(np.float64, copy=False)
-        class_sum = class_sum.astype(np.float64)
-        X, codes, weight = self._pending_rows()
-        add_by_class(class_sum, X.astype(np.float64), codes, weight)
+        waiting = bool(self.pending.batches)
+        class_sum = self.statistics.class_sum.astype(np.float64, copy=waiting)
+        if waiting:
+            X, codes, weight = self._pending_rows()
+            add_by_class(class_sum, X.astype(np.float64), codes, weight)
         return class_sum
 
     def _pending_rows(self, start=0):

@@ -52,30 +52,23 @@ def with_shares(rule, priors, classes, class_count):
     return rule._replace(intercept=intercept)
 
 
-def without_absent(rule, priors, classes, seen):
-    """A rule of ridge scores in which classes of share 0 score -inf.
+def without_absent(rule, priors, classes, class_count):
+    """The same of a rule that knows no shares: classes of share 0 score -inf, the others as before.
 
     Parameters
     ----------
-    rule : LinearRule
-    priors : None or mapping of label -> 0
-    classes : ndarray of shape (n_classes,)
-    seen : ndarray of shape (n_classes,), bool
+    rule, priors, classes, class_count
+        As in `with_shares`.
     """
     if not priors:
         return rule
-    absent = np.array([label in priors for label in classes.tolist()])
-    if absent[seen].all():
-        raise ValueError(_NONE_LEFT)
+    absent = np.isneginf(with_shares(rule, priors, classes, class_count).intercept)
     return rule._replace(intercept=np.where(absent, -np.inf, rule.intercept))
 
 
 def names_only_absent(priors):
     """Whether priors say nothing, or only which classes are never answered."""
     return priors is None or (not isinstance(priors, str) and not any(priors.values()))
-
-
-_NONE_LEFT = "priors are 0 for every class that has samples."
 
 
 def _log_priors(priors, classes, class_count):
@@ -100,7 +93,7 @@ def _shares(priors, labels, class_count):
         )
     shares[rest] = left * class_count[rest] / class_count[rest].sum()
     if not shares.any():
-        raise ValueError(_NONE_LEFT)
+        raise ValueError("priors are 0 for every class that has samples.")
     return shares / shares.sum()
 
 

@@ -29,24 +29,26 @@ def linear_rule(name, factor, evidence, class_sum, gram, n_features):
         Read-only; zero for classes without samples.
     """
     coef = factor.coef(n_features)
-    rule = LinearRule(coef, np.zeros(len(coef)))
-    if name == "gaussian":
-        seen = evidence.class_count > 0
-        if seen.all():
-            seen = slice(None)  # copies nothing
-        found = gaussian_rule(
-            coef[seen],
-            class_sum[seen, :n_features],
-            evidence.class_count[seen],
-            factor.ridge,
-            factor.inverse_trace(n_features),
-            evidence.noise_variance(),
-            gram[:n_features, :n_features],
-        )
-        if len(found.coef) == len(coef):
-            rule = found
-        else:
-            rule = LinearRule(np.zeros_like(coef), rule.intercept)
-            for part, of_seen in zip(rule, found):
-                part[seen] = of_seen
-    return LinearRule(*map(read_only, rule))
+    if name == "ridge":
+        return LinearRule(read_only(coef), read_only(np.zeros(len(coef))))
+    seen = evidence.class_count > 0
+    rows = slice(None) if seen.all() else seen  # a slice copies nothing
+    found = gaussian_rule(
+        coef[rows],
+        class_sum[rows, :n_features],
+        evidence.class_count[rows],
+        factor.ridge,
+        factor.inverse_trace(n_features),
+        evidence.noise_variance(),
+        gram[:n_features, :n_features],
+    )
+    return LinearRule(*(read_only(_of_all(part, seen)) for part in found))
+
+
+def _of_all(part, seen):
+    """Zero for the classes that were not seen."""
+    if len(part) == len(seen):
+        return part
+    whole = np.zeros((len(seen), *part.shape[1:]))
+    whole[seen] = part
+    return whole

@@ -84,9 +84,8 @@ class Solution:
         priors : None, "uniform" or mapping of label -> share
         classes : ndarray of shape (n_classes,)
         """
-        if not self.is_gaussian:
-            return without_absent(self.rule, priors, classes, self.seen)
-        return with_shares(self.rule, priors, classes, self.evidence.class_count)
+        in_answers = with_shares if self.is_gaussian else without_absent
+        return in_answers(self.rule, priors, classes, self.evidence.class_count)
 
     @property
     def temperature(self):

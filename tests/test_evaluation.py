@@ -131,9 +131,8 @@ def test_the_matrix_is_what_a_loop_by_hand_gives(digits, monkeypatch):
     assert_allclose(result.weighted_accuracy[-1], by_hand.score(X_test, y_test))
     assert result.final_accuracy == result.accuracy[-1] == np.mean(result.accuracy_matrix[-1])
     assert_allclose(result.average_accuracy, average_accuracy(result.accuracy_matrix).mean())
-    assert_array_equal(
-        result.fit_time, [1, 7, 13, 19, 25]
-    )  # of the squares 0, 1, 4; 9, 16, 25; ...
+    # Between the squares 0, 1, 4, then 9, 16, 25, ...
+    assert_array_equal(result.fit_time, [1, 7, 13, 19, 25])
     assert_array_equal(result.score_time, [3, 9, 15, 21, 27])
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.speed.networks [device] [repeats]
 
 Random weights for images: speed does not depend on them; those for texts are fetched from package
-registries. The median over the repeats, which go round the networks. What is saved is half a Gram matrix of double precision; class sums add 8 bytes per
-feature and class. The licence is what timm's configuration of the weights says, or the model's page.
+registries. The median over the repeats, which go round the networks. What is saved is half a Gram
+matrix of double precision; class sums add 8 bytes per feature and class. The licence is what timm's
+configuration of the weights says, or the model's page.
 """
 
 import sys
@@ -55,12 +56,15 @@ def rates(cases, repeats):
     return [len(samples) / median(taken) for (_, samples), taken in zip(cases, seconds)]
 
 
-def print_table(unit, rows):
-    print(f"| network | {unit} | licence | parameters | features | saved |")
-    print("|---|---|---|---|---|---|")
-    for name, rate, licence, n_parameters, d in rows:
+def print_table(unit, size, rows):
+    """Rows of name, what is counted by `size` in a sample, licence, module, rate and encoder."""
+    print(f"| network | {size} | licence | parameters | {unit} | features | saved |")
+    print("|---|---|---|---|---|---|---|")
+    for name, n, licence, module, rate, encoder in rows:
+        d = sum(encoder.layer_sizes_)
+        n_parameters = sum(parameter.numel() for parameter in module.parameters())
         print(
-            f"| {name} | {rate:.3g} | {licence} | {n_parameters / 1e6:.0f} million | {d:,} | "
+            f"| `{name}` | {n} | {licence} | {n_parameters / 1e6:.0f} million | {rate:.3g} | {d:,} | "
             f"{4 * d * (d + 1) / 1e6:.0f} MB |"
         )
 
@@ -77,8 +81,8 @@ def of_images(device, repeats):
     for (name, side, _), (encoder, _), rate in zip(CASES, cases, rates(cases, repeats)):
         module = timm.create_model(name.split(".")[0])
         licence = timm.get_pretrained_cfg(name).license
-        rows.append((f"`{name}`, {side} pixels", rate, licence, _size(module), _width(encoder)))
-    print_table("images/s", rows)
+        rows.append((name, side, licence, module, rate, encoder))
+    print_table("images/s", "side", rows)
 
 
 def of_texts(device, repeats):
@@ -90,17 +94,8 @@ def of_texts(device, repeats):
         cases.append((encoder, [f"{i} " + "word " * N_TOKENS for i in range(n)]))
     rows = []
     for (name, licence, *_), (encoder, _), rate in zip(TEXTS, cases, rates(cases, repeats)):
-        module = encoder._network().module
-        rows.append((f"`{name}`, {N_TOKENS} tokens", rate, licence, _size(module), _width(encoder)))
-    print_table("texts/s", rows)
-
-
-def _size(module):
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _width(encoder):
-    return sum(encoder.layer_sizes_)
+        rows.append((name, N_TOKENS, licence, encoder._network().module, rate, encoder))
+    print_table("texts/s", "tokens", rows)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def digits():
 def learned(name, X, y, order, seed=0):
     """A method after calls of two classes each; random features are 300, for time."""
     model = methods.get(name).make([X.shape[1]], seed)
-    for name in {"n_components", "encoder__n_components"} & set(model.get_params()):
-        model.set_params(**{name: 300})
+    for parameter in {"n_components", "encoder__n_components"} & set(model.get_params()):
+        model.set_params(**{parameter: 300})
     every = (
         {"classes": np.sort(order)} if "classes" in signature(model.partial_fit).parameters else {}
     )
@@ -85,7 +85,7 @@ def test_loranpac_truncates_the_svd_of_one_call(digits):
     H = np.maximum(X[:100] @ model.weights_, 0).astype(float)
     U, s, Vt = np.linalg.svd(H, full_matrices=False)
     expected = Vt[:75].T / s[:75] @ U[:, :75].T @ np.eye(10)[y[:100]]
-    assert_allclose(model.coef_, expected, atol=1e-5 * np.abs(expected).max())
+    assert_allclose(model.coef_, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
     assert model.scaled_.shape == (200, 75)
     model.partial_fit(X[100:400], y[100:400]).predict(X[:1])
     assert model.scaled_.shape == (200, 150)  # three quarters of the features
