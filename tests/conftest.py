@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of a process of `pytest -n auto`: a core
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scikit-learn's battery has a check for it
 
 # The same examples in every run; other ones with pytest --hypothesis-profile=default

@@ -45,5 +45,5 @@ def test_every_block_of_the_readme_runs(pictures, monkeypatch):
     with joblib.parallel_config("threading"):  # processes would know the real networks only
         for block in BLOCKS:
             exec(compile(block, f"README.md: {block.splitlines()[0]}", "exec"), names)
-    assert set(names["search"].best_params_) == {"encoder__n_layers", "ridge"}
+    assert set(names["search"].best_params_) == {"encoder__n_layers", "priors"}
     assert len(names["clf"].predict(names["images"])) == len(names["labels"])
