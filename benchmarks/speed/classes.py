@@ -14,13 +14,14 @@ in a ``partial_fit`` of one sample of a new class and in ``forget`` of 100 sampl
 import sys
 import tracemalloc
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 from scipy.linalg.blas import dsyrk
 from scipy.sparse import csc_array
 
 from layup_sklearn import LayUPClassifier
+
+from ._timing import seconds
 
 N_FEATURES = 768
 
@@ -38,12 +39,6 @@ def plain_sums(X, y, n_classes):
     X = X.astype(np.float64)
     onehot = csc_array((np.ones(len(y)), y, np.arange(len(y) + 1)), shape=(n_classes, len(y)))
     return dsyrk(1.0, X.T, lower=1), onehot @ X, np.bincount(y, minlength=n_classes)
-
-
-def seconds(function, *args):
-    start = perf_counter()
-    function(*args)
-    return perf_counter() - start
 
 
 def peak_numbers(function, *args):

@@ -19,7 +19,6 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -27,6 +26,8 @@ from PIL import Image
 
 from layup_sklearn import ImageEncoder
 from layup_sklearn.encoders._timm import import_timm
+
+from ._timing import seconds
 
 BATCH = 32
 CASES = [
@@ -67,12 +68,6 @@ def bare(network, tensors, precision):
             network.forward_features(batch)
     if device == "cuda":
         torch.cuda.synchronize()
-
-
-def seconds(function, *args):
-    start = perf_counter()
-    function(*args)
-    return perf_counter() - start
 
 
 def photos(folder, n_images):

@@ -8,13 +8,14 @@ the same search on ready features.
 """
 
 import tempfile
-from time import perf_counter
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from layup_sklearn import FeatureCache, ImageEncoder, Layers, LayUPClassifier
 from layup_sklearn.encoders import _image_encoder
+
+from ._timing import seconds
 
 RIDGES = [0.01, 0.1, 1.0, 10.0, 100.0]
 
@@ -30,12 +31,6 @@ class Count:
     def __call__(self, network, pixels, *args):
         self.images += len(pixels)
         return self.layer_features(network, pixels, *args)
-
-
-def seconds(function, *args):
-    start = perf_counter()
-    function(*args)
-    return perf_counter() - start
 
 
 def main():

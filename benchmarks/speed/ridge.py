@@ -16,7 +16,6 @@ The last column is the second task with float32 sums against float64 sums.
 
 import sys
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -24,6 +23,8 @@ from scipy.linalg.blas import dsyrk
 from sklearn.model_selection import StratifiedKFold
 
 from layup_sklearn import PAPER_RIDGES, LayUPClassifier
+
+from ._timing import seconds
 
 N_SAMPLES, N_CLASSES = 5000, 100
 
@@ -68,12 +69,6 @@ def authors_at_least(X, y, gram, class_sum):
 def ours(classifier, X, y):
     classifier.partial_fit(X, y)
     return classifier.coef_
-
-
-def seconds(function, *args):
-    start = perf_counter()
-    function(*args)
-    return perf_counter() - start
 
 
 def main(sizes):
