@@ -4,8 +4,8 @@ import json
 
 import pandas as pd
 
+from ._cases import CASES, NATURAL, OURS, PEERS
 from ._rules import CANDIDATES
-from .readout import CASES, NATURAL, OURS, PEERS
 
 TODAY, GAUSSIAN, UNIFORM = OURS
 PROBABILITIES = {

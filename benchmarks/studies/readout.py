@@ -28,20 +28,13 @@ from layup_sklearn import LayUPClassifier
 from .. import methods
 from ..calibration import best_scale, errors
 from ..streams import REAL_STREAMS, load
+from ._cases import CASES, NATURAL, OURS, PEERS
+from ._report import report
 from ._rules import CANDIDATES, Sums
 
 RESULTS = Path(__file__).parents[1] / "results"
 PHOTOS = ["cub100", "cifar100_small", "mixed5", "pacs"]
 STREAMS = [f"{name}_{net}" for net in ("efficientnet", "dinov2") for name in PHOTOS] + REAL_STREAMS
-OURS = {
-    "rule='ridge'": {"rule": "ridge"},
-    "Gaussian": {"rule": "gaussian"},
-    "Gaussian, uniform": {"rule": "gaussian", "priors": "uniform"},
-}
-PEERS = ["air", "klda", "randumb", "ranpac", "fecam", "streaming_lda", "nearest_mean"]
-PEERS += ["lda", "joint", "logistic", "neighbors"]  # these keep all samples
-CASES = ["all", "1:5", "1:20", "1:100", "1", "2", "5", "20"]
-NATURAL = ["1:5", "1:20", "1:100"]
 N_DRAWS = 3
 
 
@@ -169,8 +162,6 @@ def main():
     parser.add_argument("--report", action="store_true", help="the tables of what is there")
     options = parser.parse_args()
     if options.report:
-        from ._report import report  # which imports this module
-
         return print(report(options.results))
     warnings.filterwarnings("ignore", "The evidence is highest")
     path = options.results / f"readout{'_peers' if options.peers else ''}.json"

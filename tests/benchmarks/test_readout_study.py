@@ -7,9 +7,10 @@ from benchmarks import methods
 from benchmarks.datasets import Dataset
 from benchmarks.streams import Stream
 from benchmarks.studies import readout
+from benchmarks.studies._cases import CASES, PEERS
 from benchmarks.studies._rules import CANDIDATES, Sums
 from benchmarks.studies.gaussian_ridge import accuracies, model_ridge
-from benchmarks.studies.readout import CASES, PEERS, draw, of_labels, of_ours, of_probabilities
+from benchmarks.studies.readout import draw, of_labels, of_ours, of_probabilities
 from layup_sklearn import LayUPClassifier
 
 Y = np.repeat(np.arange(5), 100)
