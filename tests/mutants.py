@@ -446,7 +446,7 @@ MUTANTS = [
     ),
     Mutant("encoders/_pooling.py", ".clamp(min=1)", "", "tests/encoders/test_text_encoder.py"),
     Mutant(
-        "explanation.py",
+        "_contributions.py",
         "for each in self.maps]) + self.spread",
         "for each in self.maps])",
         "tests/test_explanation.py",
