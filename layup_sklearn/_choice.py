@@ -203,7 +203,8 @@ def _edge(tried, lowest, highest):
     if many and at_smallest and _at(tried, best) > _at(tried, best + 1) + _FLAT:
         return (
             "The evidence is highest at the smallest ridge that is searched, {:.3g}: the features "
-            "tell the labels without error, or samples are given twice."
+            "tell the labels without error, samples are given twice, or the features lie so far from "
+            "zero that rounding hides how they vary."
         )
     # With fewer than two samples a class the largest ridge is expected.
     if best >= highest and count.sum() >= 2 * (count > 0).sum():

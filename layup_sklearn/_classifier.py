@@ -40,6 +40,7 @@ from ._validation import (
     check_candidates,
     check_features,
     check_not_none,
+    differ,
 )
 
 _OF_X = ("n_features_in_", "feature_names_in_")
@@ -77,21 +78,23 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         stands. ``cv=4, ridges=PAPER_RIDGES`` is the procedure of the paper.
     rule : {"gaussian", "ridge"}, default="gaussian"
         How the sums become scores. "gaussian": Gaussian classes with one covariance, whose
-        means are Gaussian, too; no shift of the features changes its answers, and classes may
-        be rare. "ridge": one-hot ridge regression without a mean, the paper's rule; it wants
+        means are Gaussian, too; no shift of the features changes its answers, within rounding, and
+        classes may be rare. "ridge": one-hot ridge regression without a mean, the paper's rule; it wants
         classes of similar size and features that are not centred.
     priors : {None, "uniform"} or dict of label -> share, default=None
         Shares of the classes where labels are predicted. None: their shares of what was learned.
         They may be changed at any time and cost no solution. A class of share 0 is never
         answered, and what was learned of it stays. Classes that the dict does not name have what
         the others leave of 1, in the shares that were learned: ``{"dog": 0}`` answers as if it
-        were known that there are no dogs. The ridge rule takes shares of 0 alone; the scores of
+        were known that there are no dogs. Shares of all classes are divided by their sum; labels
+        that were not learned yet wait. The ridge rule takes shares of 0 alone; the scores of
         the other classes are as they were.
     dtype : {"float64", "float32"}, default="float64"
         Type of the sums. "float32" halves their memory and the time of the update; the
         choice of the ridge and the solution are in double precision all the same. Sums over
-        n samples then carry a relative error of about 1e-7 * sqrt(n). On seven real streams
-        it changed not one predicted label.
+        n samples then carry a relative error of about 1e-7 * sqrt(n), so that features should not
+        lie a hundred times as far from zero as they vary. On seven real streams it changed not
+        one predicted label.
 
     Attributes
     ----------
@@ -219,7 +222,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         self.dtype = dtype
 
     _model = None  # all that was learned; replaced whole, never changed
-    _changed = None  # a parameter of the encoder that was set after the fit
+    _changed: dict[str, Any] = {}  # what the encoder and its parameters, set after the fit, were
 
     def fit(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Forget everything, then learn.
@@ -231,7 +234,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative. Weight 0 is a row left out, weight 2 a row given twice.
+            Not negative. Weight 0 is a row left out, weight 2 a row given twice: weights that
+            add up to 1 are one sample in all, which tells little.
 
         Returns
         -------
@@ -269,7 +273,8 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             Labels that later calls will bring. Never needed; declared labels get their
             place in `classes_` now and are not predicted before they have a sample.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative. Weight 0 is a row left out, weight 2 a row given twice.
+            Not negative. Weight 0 is a row left out, weight 2 a row given twice: weights that
+            add up to 1 are one sample in all, which tells little.
 
         Returns
         -------
@@ -839,20 +844,25 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         **params : dict
-            Where the encoder is a name, parameters of it make it an ``ImageEncoder``. Those of
-            the encoder hold from the next `fit` on, which has to come first.
+            Where the encoder is a name, parameters of it make it an ``ImageEncoder``. Another
+            encoder, and other parameters of it, hold from the next `fit` on, which has to come
+            first, or they are set back.
 
         Returns
         -------
         self : LayUPClassifier
             The same object.
         """
+        of_encoder = {k: v for k, v in params.items() if k.split("__")[0] == "encoder"}
+        before = {**self.get_params(), **self._changed}
         name = params.get("encoder", self.encoder)
-        if isinstance(name, str) and any(key.startswith("encoder__") for key in params):
+        if isinstance(name, str) and of_encoder.keys() - {"encoder"}:
             params = {**params, "encoder": new_encoder(name, None)}
         super().set_params(**params)
         if self._model is not None:
-            self._changed = next((k for k in params if k.startswith("encoder__")), self._changed)
+            kept = {k: v for k, v in self._changed.items() if k not in of_encoder}
+            changed = {k: before.get(k) for k, v in of_encoder.items() if differ(before.get(k), v)}
+            self._changed = {**kept, **changed}
         return self
 
     def __dir__(self):
@@ -936,20 +946,20 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_batch(self, X, y, sample_weight=None, reset=False):
         check_not_none(y, self)
-        X = self._check_X(X, self.encoder if reset else self.encoder_, reset)
         y = check_labels(y)
+        X = self._check_X(X, self.encoder if reset else self.encoder_, reset, len(y))
         check_consistent_length(X, y)
         return Batch.of(X, y, sample_weight)
 
-    def _check_X(self, X, encoder, reset):
+    def _check_X(self, X, encoder, reset, n_labels=None):
         if not reset and self._changed:
             raise ValueError(
-                f"{self._changed} was set after the fit and the fitted encoder is as it was: call fit, "
-                "or set what changes no feature on that one, encoder_.set_params(...)."
+                f"{min(self._changed)} was set after the fit and the fitted encoder is as it was: call "
+                "fit, or set what changes no feature on that one, encoder_.set_params(...)."
             )
         if encoder is not None:
             named = isinstance(encoder, str)
-            return check_collection(X, new_encoder(encoder, None) if named else encoder)
+            return check_collection(X, new_encoder(encoder, None) if named else encoder, n_labels)
         return check_features(self, as_features(X), reset)
 
     def _fit_encoder(self, batch):

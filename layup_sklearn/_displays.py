@@ -117,7 +117,8 @@ class AccuracyMatrixDisplay:
         low = min(np.nanmin(matrix), 0.8)  # small losses look small
         self.im_ = self.ax_.imshow(matrix, cmap=cmap, vmin=low, vmax=1)
         self.text_ = self._written(matrix, values_format) if include_values else None
-        names = [str(t + 1) for t in range(n_tasks)] if self.task_names is None else self.task_names
+        names = range(1, n_tasks + 1) if self.task_names is None else self.task_names
+        names = [str(name) for name in names]
         if xticks_rotation is None:
             xticks_rotation = "vertical" if sum(map(len, names)) > 40 else "horizontal"
         self.ax_.set_xticks(range(n_tasks), names, rotation=xticks_rotation)
@@ -147,6 +148,8 @@ class AccuracyCurvesDisplay:
     ----------
     curves : dict of str to array-like of shape (n_tasks,) or (n_runs, n_tasks)
         Several runs are shown as their mean and one standard deviation.
+    unit : str, default="tasks"
+        What was learned between two points of a curve.
 
     Attributes
     ----------
@@ -167,8 +170,9 @@ class AccuracyCurvesDisplay:
     ['one run', 'two']
     """
 
-    def __init__(self, curves: Mapping[str, ArrayLike]) -> None:
+    def __init__(self, curves: Mapping[str, ArrayLike], unit: str = "tasks") -> None:
         self.curves = curves
+        self.unit = unit
 
     @classmethod
     def from_results(cls, results: Mapping[str, Any], *, ax: Axes | None = None) -> Self:
@@ -176,8 +180,8 @@ class AccuracyCurvesDisplay:
 
         Parameters
         ----------
-        results : dict of str to ContinualResult, or to a list of them
-            By name of the method; a list holds its runs, of equally many tasks.
+        results : dict of str to ContinualResult or PrequentialResult, or to a list of them
+            By name of the method; a list holds its runs, of equally many tasks or samples.
         ax : matplotlib Axes, default=None
             None: of a new figure.
 
@@ -186,11 +190,13 @@ class AccuracyCurvesDisplay:
         display : AccuracyCurvesDisplay
             Drawn.
         """
-        curves = {
-            name: np.array([run.accuracy for run in (runs if isinstance(runs, list) else [runs])])
+        runs = {
+            name: list(runs) if isinstance(runs, (list, tuple)) else [runs]
             for name, runs in results.items()
         }
-        return cls(curves).plot(ax=ax)
+        curves = {name: np.array([run.accuracy for run in each]) for name, each in runs.items()}
+        by_sample = any(hasattr(run, "n_seen") for each in runs.values() for run in each)
+        return cls(curves, "samples" if by_sample else "tasks").plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None) -> Self:
         """Draw.
@@ -211,13 +217,14 @@ class AccuracyCurvesDisplay:
         for name, runs in self.curves.items():
             runs = np.atleast_2d(runs)
             tasks, mean = np.arange(1, runs.shape[1] + 1), runs.mean(axis=0)
-            [line] = self.ax_.plot(tasks, mean, marker=".", label=name)
+            marker = "." if len(tasks) <= 50 else None
+            [line] = self.ax_.plot(tasks, mean, marker=marker, label=name)
             spread = runs.std(axis=0)
             self.ax_.fill_between(
                 tasks, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, lw=0
             )
             self.lines_.append(line)
-        self.ax_.set(xlabel="tasks learned", ylabel="accuracy on all of them")
+        self.ax_.set(xlabel=f"{self.unit} learned", ylabel="accuracy on all of them")
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
         return self

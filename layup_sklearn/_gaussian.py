@@ -57,6 +57,9 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
     A new sample has E (x - mu)' S^-1 (x - mu) = gamma, and phi comes from the lengths
     q_c = (m_c - m)' S^-1 (m_c - m), each with S of the other classes: E q_c =
     gamma (phi + 1 / N_c) (1 - w_c / |w|).
+    Weights that add up to less than one sample a class are multiplied until they do, for so few
+    samples tell no covariance.
+
     The density is linear in x once its quadratic term is replaced by its mean, gamma (1 + phi).
     Real classes differ in covariance and have tails, so that it is too sure: see
     ``_temperature``.
@@ -68,6 +71,9 @@ def gaussian_rule(coef, class_sum, class_count, ridge, inverse_trace, noise_vari
        identity", ICCV 2007.
     """
     N, d = class_count, coef.shape[1]
+    if (times := len(N) / N.sum()) > 1 + 1e-9:
+        sums = class_sum * times, N * times, ridge * times, inverse_trace / times
+        return gaussian_rule(coef, *sums, noise_variance, gram * times)
     means, ridge_means = class_sum / N[:, np.newaxis], coef / N[:, np.newaxis]
     if len(N) <= d:
         inverse = _by_classes(means, ridge_means, inverse_trace)

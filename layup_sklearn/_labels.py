@@ -1,5 +1,6 @@
 """Labels: checked, and united over calls."""
 
+from collections.abc import Mapping, Set
 from numbers import Integral, Real
 
 import numpy as np
@@ -35,7 +36,7 @@ def check_labels(y, name="y"):
 def check_classes(classes, y):
     """Labels that are declared; numbers like sample weights, given in their place, are refused."""
     classes = check_labels(classes, "classes")
-    if classes.dtype.kind == "f" and check_labels(y).dtype.kind in "biu":
+    if classes.dtype.kind == "f" and classes.size and check_labels(y).dtype.kind in "biu":
         raise ValueError(
             f"classes holds {classes[0].item()!r}, a float, where y holds whole numbers; weights are the "
             "parameter sample_weight."
@@ -50,6 +51,10 @@ def _as_array(y, name):
     exact = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
     if exact is not None and exact != object and not y.isna().any():  # pandas' nullable numbers
         y = y.to_numpy(dtype=exact)
+    elif isinstance(y, (Set, Mapping)):
+        raise ValueError(
+            f"{name} is a {type(y).__name__}, which has no order: use a list or an array."
+        )
     elif hasattr(y, "__array__") and not hasattr(y, "dtype"):
         y = np.asarray(y)
     elif not hasattr(y, "dtype") and hasattr(y, "__len__") and not isinstance(y, (str, bytes)):
@@ -80,6 +85,11 @@ def _from_objects(y, name):
         if all(isinstance(label, kind) for label in y):
             return y if kind is str else np.array(y.tolist())
     is_number = [isinstance(label, (bool, np.bool_, Real)) for label in y]
+    for place, label in enumerate(y):
+        if label is None or type(label).__name__ in ("NAType", "NaTType"):
+            raise ValueError(
+                f"{name} holds {label!r} at position {place}: a label is missing there."
+            )
     if not all(is_number):
         odd = is_number.index(not is_number[0]) if any(is_number) else _first_odd(y)
         raise ValueError(

@@ -8,6 +8,15 @@ from ._labels import check_labels
 from ._typing import Tasks
 
 
+def _square(accuracy_matrix):
+    matrix = np.asarray(accuracy_matrix, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(
+            f"accuracy_matrix must be of shape (n_tasks, n_tasks), got {matrix.shape}."
+        )
+    return matrix
+
+
 def average_accuracy(accuracy_matrix: ArrayLike) -> NDArray[np.float64]:
     """Mean over the tasks learned so far, after every task.
 
@@ -36,7 +45,7 @@ def average_accuracy(accuracy_matrix: ArrayLike) -> NDArray[np.float64]:
     >>> average_accuracy([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
     array([0.75, 1.  , 0.75])
     """
-    matrix = np.asarray(accuracy_matrix)
+    matrix = _square(accuracy_matrix)
     return np.array([matrix[t, : t + 1].mean() for t in range(len(matrix))])
 
 
@@ -71,7 +80,7 @@ def forgetting(accuracy_matrix: ArrayLike) -> float:
     >>> forgetting([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
     0.375
     """
-    matrix = np.asarray(accuracy_matrix)
+    matrix = _square(accuracy_matrix)
     if len(matrix) < 2:
         return 0.0
     learned = np.tri(len(matrix) - 1, dtype=bool)
@@ -106,7 +115,7 @@ def backward_transfer(accuracy_matrix: ArrayLike) -> float:
     >>> backward_transfer([[0.75, nan, nan], [1.0, 1.0, nan], [0.5, 0.75, 1.0]])
     -0.25
     """
-    matrix = np.asarray(accuracy_matrix)
+    matrix = _square(accuracy_matrix)
     if len(matrix) < 2:
         return 0.0
     return float(np.mean(matrix[-1, :-1] - matrix.diagonal()[:-1]))
@@ -146,7 +155,7 @@ def forward_transfer(accuracy_matrix: ArrayLike, baseline: ArrayLike = 0.0) -> f
     >>> forward_transfer([[0.75, 0.5, 0.25], [1.0, 1.0, 0.75], [0.5, 0.75, 1.0]], baseline=0.25)
     0.375
     """
-    matrix = np.asarray(accuracy_matrix)
+    matrix = _square(accuracy_matrix)
     if len(matrix) < 2:
         return 0.0
     before = matrix.diagonal(1)

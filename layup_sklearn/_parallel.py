@@ -83,6 +83,8 @@ def parallel_fit(
     if not isinstance(classifier, LayUPClassifier):
         raise TypeError(f"classifier must be a LayUPClassifier, got {type(classifier).__name__}.")
     classifier._validate_params()
+    if n_jobs == 0:
+        raise ValueError("n_jobs must not be 0: None, a number of processes, or -1 for all cores.")
     shards = iter(shards)
     first = next(shards, None)
     if first is None:
@@ -126,7 +128,9 @@ def _fit_shard(worker, position, shard):
             part = clone(worker).fit(*_read(shard))
     except (ValueError, RuntimeError) as error:
         return position, error
-    return position, part.set_params(encoder=None)._with_encoder(None)
+    part = part._with_encoder(None)
+    part.encoder = None
+    return position, part
 
 
 def _read(shard):

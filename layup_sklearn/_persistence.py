@@ -114,6 +114,8 @@ def _check_path(path):
             f"path must be a path, got {type(path).__name__}: models are saved to files; into streams "
             "go pickle and joblib."
         )
+    if not os.fspath(path):
+        raise ValueError("path is empty: give the name of a file.")
 
 
 def content_digest(metadata, arrays):

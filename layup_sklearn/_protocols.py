@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from ._labels import check_labels
+from ._tasks import whole_tasks
 from ._typing import RandomState, Tasks
 
 
@@ -54,7 +55,7 @@ def blurry_tasks(tasks: Tasks, share: float = 0.3, *, random_state: RandomState 
     [[0, 1, 3, 4], [2, 5, 6, 7]]
     """
     _check_between(share, "share", 0, 1)
-    rng = check_random_state(random_state)
+    tasks, rng = whole_tasks(tasks), check_random_state(random_state)
     arriving = [[] for _ in tasks]
     for t, (train, _) in enumerate(tasks):
         shuffled = train[rng.permutation(len(train))]
@@ -126,7 +127,8 @@ def long_tailed_tasks(
     [16, 4, 1]
     """
     _check_between(ratio, "ratio", 1, np.inf)
-    y_train, rng = check_labels(y_train, "y_train"), check_random_state(random_state)
+    tasks, rng = whole_tasks(tasks), check_random_state(random_state)
+    y_train = check_labels(y_train, "y_train")
     arrival = [label for train, _ in tasks for label in np.unique(y_train[train])]
     classes = np.array(list(dict.fromkeys(arrival)))
     ranks = np.arange(len(classes)) if ordered else rng.permutation(len(classes))
@@ -181,7 +183,8 @@ def few_shot_tasks(
     [16, 5, 5]
     """
     _check_between(n_shots, "n_shots", 1, np.inf)
-    y_train, rng = check_labels(y_train, "y_train"), check_random_state(random_state)
+    tasks, rng = whole_tasks(tasks), check_random_state(random_state)
+    y_train = check_labels(y_train, "y_train")
     sizes = _class_sizes(tasks, y_train)
     wanted = sizes[:1] + [{c: min(n, n_shots) for c, n in size.items()} for size in sizes[1:]]
     return _with_sizes(tasks, y_train, wanted, rng)

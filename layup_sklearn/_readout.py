@@ -82,6 +82,10 @@ def _log_priors(priors, classes, class_count):
 
 def _shares(priors, labels, class_count):
     """Shares of all classes; those without one have what the others leave of 1, as learned."""
+    if other := [label for label in priors if isinstance(label, str) != isinstance(labels[0], str)]:
+        raise ValueError(
+            f"priors names {other[0]!r}, and classes are labels such as {labels[0]!r}."
+        )
     shares = np.array([priors.get(label, 0) for label in labels], dtype=np.float64)
     rest = np.array([label not in priors for label in labels])
     if not (np.isfinite(shares) & (shares >= 0)).all():

@@ -37,9 +37,10 @@ def renamed(statistics: ClassStatistics, names: Mapping) -> ClassStatistics:
         raise ValueError(f"Label {unknown[0]!r} is not among the classes {_few(old)}.")
     if not names:
         return statistics
-    new = check_labels([names.get(label, label) for label in old], "names")
+    given = check_labels(list(names.values()), "names.values()")
     stays = statistics.classes[[label not in names for label in old]]
-    classes = union_of_labels(stays, check_labels(list(names.values()), "names"))
+    classes = union_of_labels(stays, given)
+    new = check_labels([names.get(label, label) for label in old])
     place = np.searchsorted(classes, new.astype(classes.dtype))
     class_sum = np.zeros((len(classes), statistics.n_features), statistics.class_sum.dtype)
     np.add.at(class_sum, place, statistics.class_sum)

@@ -16,7 +16,7 @@ from ._symmetric import read_only
 
 # Part of a column's squared norm that rounding leaves four right digits of, or two: fewer, for
 # useful ridges of single-precision sums lie lower.
-_SINGULAR = {"float64": 1e-12, "float32": 1e-5}
+SINGULAR = {"float64": 1e-12, "float32": 1e-5}
 N_PROBES = 64  # for the trace of the inverse
 PRIOR_ERROR = 0.01  # squared error that labels are taken to have at least, in all
 
@@ -124,7 +124,7 @@ class RidgeFactor:
         self.ridge = float(ridge)
         self.lower, failed = dpotrf(A, lower=1, clean=0, overwrite_a=1)
         self.left = self.lower.diagonal() ** 2
-        self.singular = _SINGULAR[statistics.gram.dtype.name]
+        self.singular = SINGULAR[statistics.gram.dtype.name]
         if failed or self.is_singular(squared_norm):
             raise LinAlgError(
                 f"ridge={ridge:.3g} is too small: the Gram matrix of {d} features is "
@@ -232,7 +232,7 @@ def random_signs(n_features):
     return read_only(np.random.RandomState(0).choice([-1.0, 1.0], (n_features, N_PROBES)))
 
 
-def smallest_safe_ridge(squared_norm, singular=_SINGULAR["float64"]):
+def smallest_safe_ridge(squared_norm, singular=SINGULAR["float64"]):
     """A ridge at which the Cholesky factorisation is sure to succeed.
 
     Parameters

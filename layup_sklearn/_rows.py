@@ -8,30 +8,33 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ._sample_error import SampleError
-from ._samples import as_collection
+from ._samples import apart, as_collection
 from ._symmetric import read_only
 from ._validation import check_weights, num_samples, safe_indexing
 
 CHUNK_ROWS = 1024  # samples that are encoded at a time
 
 
-def check_collection(X, encoder):
+def check_collection(X, encoder, n_labels=None):
     """Samples for an encoder, as something that has rows to slice.
 
     Parameters
     ----------
     X : what the encoder takes
     encoder : transformer
+    n_labels : int, default=None
+        Of the samples, where they have labels: these say whether an array is one or several.
 
     Returns
     -------
     X : list, array, Series, DataFrame or sparse matrix
         Encoders of this package say themselves what a sample is.
     """
+    if getattr(X, "ndim", 0) == 3 and len(X) == n_labels:
+        X = apart(X)
     if hasattr(encoder, "as_samples"):
         return encoder.as_samples(X)
-    X = as_collection(X)
-    return list(X) if getattr(X, "ndim", 0) == 3 else X  # 3 of them must not look like one image
+    return apart(as_collection(X))
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,11 @@ def as_collection(X, kind="samples"):
     return X
 
 
+def apart(X):
+    """The samples of a 3-D array one by one: three grey pictures must not look like one of colour."""
+    return list(X) if getattr(X, "ndim", 0) == 3 else X
+
+
 def is_one_sample(X):
     """Whether X is a text, a path, a picture or an open file."""
     single = (str, bytes, bytearray, memoryview, os.PathLike)

@@ -1,5 +1,6 @@
 """The linear classifier that follows from a model and the parameters of the readout."""
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from ._readout import (
     with_shares,
     without_absent,
 )
-from ._ridge import Evidence, smallest_safe_ridge
+from ._ridge import SINGULAR, Evidence, smallest_safe_ridge
 from ._rules import linear_rule
 from ._temperature import noise_temperature
 
@@ -152,6 +153,7 @@ def solve(model, settings):
         When every given ridge is too small.
     """
     columns = leading_columns(settings.n_layers, model)
+    _warn_where_rounding_hides(model)
     # Leading blocks are read from a fresh factor, and of many candidates none is carried: each
     # holds a matrix of d x d.
     if len(columns) > 1 or len(settings.ridges or ()) > _MOST_CARRIED:
@@ -228,5 +230,20 @@ def check_ridge(model, settings):
     Costs a factorisation only where the ridges are so small that it could fail.
     """
     ridges = settings.ridges if settings.ridge == "auto" else (settings.ridge,)
-    if ridges is not None and max(ridges) < smallest_safe_ridge(model.squared_norm):
+    safe = smallest_safe_ridge(model.squared_norm, SINGULAR[model.statistics.gram.dtype.name])
+    if ridges is not None and max(ridges) < safe:
         solution_of(model, settings)
+
+
+def _warn_where_rounding_hides(model):
+    """Of sums over samples of several classes; a constant column is no fault, all of them are."""
+    dtype, squares = model.statistics.gram.dtype.name, model.squared_norm
+    scatter = squares - model.total**2 / model.n_samples
+    hidden = (scatter <= SINGULAR[dtype] * squares).all() and squares.any()
+    if hidden and model.n_samples > 1 and np.count_nonzero(model.class_count) > 1:
+        warnings.warn(
+            "No feature varies beyond the rounding of its squares, so that the sums tell no classes: "
+            "subtract from the features what all samples have in common (StandardScaler)"
+            f"{' or use float64' if dtype == 'float32' else ''}.",
+            stacklevel=2,
+        )

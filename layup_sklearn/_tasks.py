@@ -1,12 +1,48 @@
 """How samples arrive: tasks as pairs of index arrays (train, test)."""
 
+from operator import index
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.validation import column_or_1d
 
 from ._labels import check_labels, union_of_labels
-from ._typing import Batches, RandomState, Tasks
+from ._typing import Batches, RandomState, Rows, Tasks
+
+
+def whole_tasks(tasks: Tasks) -> Tasks:
+    """Tasks with index arrays, whatever sequences of row numbers, or masks, were given."""
+    return [
+        (_rows(train, f"tasks[{t}]"), _rows(test, f"tasks[{t}]"))
+        for t, (train, test) in enumerate(tasks)
+    ]
+
+
+def batched_tasks(tasks: Tasks | Batches) -> Batches:
+    """The same, the training samples of each task in a list of batches."""
+    batched = []
+    for t, (train, test) in enumerate(tasks):
+        parts = train if _is_cut(train) else [train]
+        batched.append(([_rows(part, f"tasks[{t}]") for part in parts], _rows(test, f"tasks[{t}]")))
+    if not batched:
+        raise ValueError("tasks is empty: there is nothing to learn.")
+    return batched
+
+
+def _is_cut(train):
+    return isinstance(train, (list, tuple)) and len(train) > 0 and np.ndim(train[0]) == 1
+
+
+def _rows(rows, place) -> Rows:
+    if _is_cut(rows):
+        raise ValueError(f"{place} is cut into batches already: that is the last thing to do.")
+    rows = np.asarray(rows)
+    if rows.dtype == bool:
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError(f"{place} must be (rows of training samples, rows of test samples).")
+    return rows.astype(np.intp, copy=False)
 
 
 def check_both(y_train, y_test):
@@ -75,7 +111,7 @@ def class_incremental_tasks(
         raise ValueError("class_order must hold every label of y_train exactly once.")
     first = [] if first_task_size is None else [class_order[:first_task_size]]
     rest = class_order[first_task_size or 0 :]
-    n_left = n_tasks - len(first)
+    n_left = index(n_tasks) - len(first)
     dealt = 1 <= n_left <= len(rest) or (first and n_left == len(rest) == 0)
     if not dealt or (first and not 1 <= first_task_size <= len(classes)):
         raise ValueError(
@@ -167,7 +203,7 @@ def online_batches(tasks: Tasks, batch_size: int, *, random_state: RandomState =
     """
     rng = check_random_state(random_state)
     online = []
-    for train, test in tasks:
+    for train, test in whole_tasks(tasks):
         train = train[rng.permutation(len(train))]
         online.append(([train[rows] for rows in gen_batches(len(train), batch_size)], test))
     return online

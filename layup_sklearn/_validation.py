@@ -25,6 +25,7 @@ __all__ = [
     "check_folds",
     "check_not_none",
     "check_weights",
+    "differ",
     "num_samples",
     "safe_indexing",
 ]
@@ -39,6 +40,13 @@ def check_argument(name: str, value, constraint: Interval) -> None:
     """Raise where an argument of a method is no number of an interval."""
     if not constraint.is_satisfied_by(value):
         raise ValueError(f"{name} must be {constraint}, got {value!r}.")
+
+
+def differ(old, new) -> bool:
+    """Whether a parameter is another one; not where values are the same object, or equal."""
+    if old is new:
+        return False
+    return type(old) is not type(new) or np.any(np.asarray(old != new))
 
 
 def check_not_none(y, estimator) -> None:

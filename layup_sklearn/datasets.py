@@ -19,6 +19,7 @@ from sklearn.base import BaseEstimator
 
 from ._labels import check_labels, plain_label
 from ._typing import StrPath
+from ._validation import POSITIVE, check_argument
 from .encoders._images import FORMATS
 
 __all__ = ["as_X_y", "load_image_folder", "partial_fit_batches"]
@@ -176,6 +177,8 @@ def as_X_y(
     >>> LayUPClassifier().fit(X, y).score(X, y) > 0.95
     True
     """
+    if hasattr(dataset, "iloc"):
+        raise ValueError("This is a table: its columns are X and y, table[name].")
     if hasattr(dataset, "keys"):
         raise ValueError(f"This is a dict of data sets: give one of them, of {list(dataset)}.")
     labels = _known_labels(dataset, columns)
@@ -275,6 +278,7 @@ def partial_fit_batches(
     """
     from tqdm.auto import tqdm
 
+    check_argument("batch_size", batch_size, POSITIVE)
     batches, n_batches = _as_batches(batches, columns, batch_size)
     n_learned = 0
     try:

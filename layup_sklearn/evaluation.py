@@ -29,7 +29,9 @@ from ._measures import (
     task_confusion,
 )
 from ._protocols import blurry_tasks, few_shot_tasks, long_tailed_tasks, noisy_labels
+from ._samples import apart
 from ._tasks import (
+    batched_tasks,
     check_both,
     class_incremental_tasks,
     domain_incremental_tasks,
@@ -221,7 +223,7 @@ def evaluate_continual(
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
     y_train, y_test = check_both(y_train, y_test)
-    tasks = [(train if isinstance(train, list) else [train], test) for train, test in tasks]
+    tasks, X_train, X_test = batched_tasks(tasks), apart(X_train), apart(X_test)
     empty = [i for i, (_, test) in enumerate(tasks) if not len(test)]
     if empty:
         raise ValueError(f"tasks[{empty[0]}] has no test samples.")
@@ -265,7 +267,7 @@ class PrequentialResult:
     n_seen : ndarray of shape (n_points,)
         Numbers of samples learned when the test samples were asked.
     test_accuracy : ndarray of shape (n_points,)
-        Accuracy then, on the test samples of the classes seen so far.
+        Accuracy then, on the test samples of the classes seen so far; NaN where there are none.
     estimator : estimator
         Fitted on all samples.
 
@@ -276,8 +278,8 @@ class PrequentialResult:
     final_accuracy : float
         Last entry of `accuracy`.
     anytime_accuracy : float
-        Mean of `test_accuracy`: the area under the curve of accuracy against samples, A_AUC of
-        Koh et al., ICLR 2022. NaN without test samples.
+        Mean of `test_accuracy` where it is a number: the area under the curve of accuracy against
+        samples, A_AUC of Koh et al., ICLR 2022. NaN without test samples.
 
     See Also
     --------
@@ -309,7 +311,8 @@ class PrequentialResult:
 
     @property
     def anytime_accuracy(self) -> float:
-        return float(self.test_accuracy.mean()) if len(self.test_accuracy) else float("nan")
+        known = self.test_accuracy[~np.isnan(self.test_accuracy)]
+        return float(known.mean()) if len(known) else float("nan")
 
 
 def evaluate_prequential(
@@ -352,7 +355,7 @@ def evaluate_prequential(
     Raises
     ------
     ValueError
-        For samples and labels of different numbers, or no batches.
+        For samples and labels of different numbers, no tasks, or test samples without labels.
 
     See Also
     --------
@@ -381,12 +384,13 @@ def evaluate_prequential(
 
     from .encoders._base import with_memory
 
+    if (X_test is None) != (y_test is None):
+        raise ValueError("X_test and y_test go together: give both, or neither.")
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
     y_train, y_test = check_both(y_train, y_train[:0] if y_test is None else y_test)
-    batches = [rows for part, _ in tasks for rows in part]
-    if not batches:
-        raise ValueError("tasks holds no batches: online_batches makes them.")
+    X_train, X_test = apart(X_train), apart(X_test)
+    batches = [rows for part, _ in batched_tasks(tasks) for rows in part]
     tested = [] if X_test is None else np.linspace(0, len(batches), n_points + 1)[1:].round() - 1
     estimator = clone(estimator)
     with_memory(getattr(estimator, "encoder", None))
@@ -400,8 +404,10 @@ def evaluate_prequential(
         if i in tested:
             learned = np.concatenate(batches[: i + 1])
             test = np.flatnonzero(np.isin(y_test, y_train[learned]))
-            right = estimator.predict(safe_indexing(X_test, test)) == y_test[test]
-            points.append((len(learned), right.mean()))
+            points.append((len(learned), np.nan))
+            if len(test):
+                right = estimator.predict(safe_indexing(X_test, test)) == y_test[test]
+                points[-1] = len(learned), right.mean()
     n_seen, accuracy = np.array(points, dtype=float).reshape(-1, 2).T
     rows, correct = np.concatenate(batches), np.concatenate(correct)
     return PrequentialResult(rows, correct, n_seen.astype(np.intp), accuracy, estimator)

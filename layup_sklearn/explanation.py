@@ -135,8 +135,12 @@ class ExplanationDisplay:
         Raises
         ------
         ValueError
-            When a label is not among the classes that can be answered.
+            When a label is not among the classes that can be answered, or both are the same.
         """
+        if label is not None and label == against:
+            raise ValueError(
+                f"label and against are both {label!r}: explain one class against another."
+            )
         found = patch_contributions(estimator, image)
         labels, scores = found.classes.tolist(), found.layers.sum(axis=0) + found.baseline
         other = _best(scores, labels, against) if against is not None else None

@@ -372,13 +372,25 @@ def test_an_encoder_that_loses_rows_is_refused():
         LayUPClassifier(loses).fit(X, y)
 
 
-def test_a_new_encoder_waits_for_the_next_fit():
+def test_another_encoder_wants_a_new_fit_or_is_set_back():
     X, y = make_samples()
-    classifier = LayUPClassifier().fit(X, y).set_params(encoder=StandardScaler())
-    with pytest.raises(ValueError, match="NaN"):
-        classifier.partial_fit(np.full_like(X, np.nan), y)
-    with pytest.raises(ValueError, match="X has 1 features"):
-        classifier.partial_fit(X[:, :1], y)
+    classifier = LayUPClassifier().fit(X, y)
+    expected = classifier.predict(X)
+    for encoder in (StandardScaler(), make_pipeline(StandardScaler())):
+        classifier.set_params(encoder=encoder)
+        with pytest.raises(ValueError, match="^encoder was set after the fit"):
+            classifier.predict(X)
+    assert_array_equal(classifier.set_params(encoder=None).predict(X), expected)
+    scaled = LayUPClassifier(encoder).fit(X, y)
+    expected = scaled.predict(X)
+    scaled.set_params(**scaled.get_params())
+    assert_array_equal(scaled.predict(X), expected)
+    scaled.set_params(encoder__standardscaler__with_std=False, ridge=1.0)
+    with pytest.raises(ValueError, match="^encoder__standardscaler__with_std was set after"):
+        scaled.partial_fit(X, y)
+    scaled.set_params(encoder__standardscaler__with_std=True, ridge="auto")
+    assert_array_equal(scaled.predict(X), expected)
+    assert scaled.set_params(encoder=StandardScaler()).fit(X, y).n_samples_seen_ == len(y)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -29,6 +30,7 @@ from layup_sklearn import (
     evaluation,
     parallel_fit,
 )
+from layup_sklearn.datasets import as_X_y, partial_fit_batches
 
 torch = pytest.importorskip("torch")
 
@@ -44,7 +46,7 @@ def fitted():
 
 
 def of_images():
-    return LayUPClassifier(TINY, ridge=1.0).fit(PIXELS, LABELS)
+    return LayUPClassifier(clone(TINY), ridge=1.0).fit(PIXELS, LABELS)
 
 
 def numbers(picture):
@@ -94,6 +96,7 @@ ERRORS = {
     "rule='lda'": lambda: LayUPClassifier(rule="lda").fit(X, y),
     "priors='equal'": lambda: LayUPClassifier(priors="equal").fit(X, y),
     "priors of one class": lambda: LayUPClassifier(priors={0: 1.0}).fit(X, y).predict(X),
+    "priors of another kind": lambda: LayUPClassifier(priors={"cat": 0}).fit(X, y).predict(X),
     "priors below zero": lambda: LayUPClassifier(
         priors={0: -1, 1: 1, 2: 1, 3: 1}).fit(X, y).predict(X),
     "priors of the ridge rule": lambda: LayUPClassifier(rule="ridge", priors="uniform").fit(X, y),
@@ -101,6 +104,7 @@ ERRORS = {
     "an unknown parameter": lambda: LayUPClassifier().set_params(alpha=1),
     "an encoder, the class": lambda: LayUPClassifier(ImageEncoder).fit(PIXELS, LABELS),
     "an encoder, a number": lambda: LayUPClassifier(7).fit(X, y),
+    "another encoder after the fit": lambda: fitted().set_params(encoder=PCA(2)).predict(X),
     "encoder__n_layers after the fit": lambda: of_images().set_params(encoder__n_layers=1).predict(PIXELS),
     # before the fit
     "predict before fit": lambda: LayUPClassifier().predict(X),
@@ -137,6 +141,8 @@ ERRORS = {
     "labels in two columns": lambda: LayUPClassifier().fit(X, np.c_[y, y]),
     "labels with NaN": lambda: LayUPClassifier().fit(X, np.where(y == 1, np.nan, y)),
     "labels with None": lambda: LayUPClassifier().fit(X, [None, *y[1:]]),
+    "labels, a set": lambda: LayUPClassifier().fit(X, set(range(24))),
+    "labels with pandas' NA": lambda: LayUPClassifier().fit(X, [pd.NA, *y[1:]]),
     "labels of two kinds": lambda: LayUPClassifier().fit(X, ["a", *y[1:]]),
     "text, then numbers": lambda: LayUPClassifier().fit(X, y.astype(str)).partial_fit(X, y),
     "numbers, then text": lambda: fitted().partial_fit(X, y.astype(str)),
@@ -165,6 +171,7 @@ ERRORS = {
     "forget with NaN": lambda: fitted().forget(with_nan(), y),
     # files
     "save into a missing folder": lambda: fitted().save("/no/such/folder/model"),
+    "save onto an empty name": lambda: fitted().save(""),
     "save onto a folder": lambda: fitted().save("/tmp"),
     "save into a stream": lambda: fitted().save(io.BytesIO()),
     "save with an encoder of others": lambda: LayUPClassifier(PCA(2)).fit(X, y).save("model"),
@@ -225,6 +232,7 @@ ERRORS = {
     "pool that keeps positions": lambda: ModuleEncoder(MODULE, ["0"], numbers, pool=lambda x: x).fit(),
     "sizes that do not add up": lambda: LayUPClassifier(Layers([2, 2])).fit(X, y),
     "sizes of nothing": lambda: LayUPClassifier(Layers([0, 5])).fit(X, y),
+    "max_bytes='1GB'": lambda: FeatureCache(max_bytes="1GB"),
     "max_bytes=0": lambda: FeatureCache(max_bytes=0),
     "a cache of int8": lambda: FeatureCache(dtype="int8"),
     # classes
@@ -258,6 +266,15 @@ ERRORS = {
     "a domain without samples": lambda: evaluation.domain_incremental_tasks(["a"], ["a"], domains=["b"]),
     "labels of two kinds in evaluation": lambda: evaluation.class_incremental_tasks(y, y.astype(str), 2),
     "fewer labels in evaluation": lambda: evaluation.evaluate_continual(LayUPClassifier(), tasks(), X, y[:-1], X, y),
+    "no tasks": lambda: evaluation.evaluate_continual(LayUPClassifier(), [], X, y, X, y),
+    "tasks of samples": lambda: evaluation.evaluate_continual(LayUPClassifier(), [(X, X)], X, y, X, y),
+    "tasks cut twice": lambda: evaluation.online_batches(evaluation.online_batches(tasks(), 5), 2),
+    "test samples without labels": lambda: evaluation.evaluate_prequential(
+        LayUPClassifier(), tasks(), X, y, X),
+    "a matrix that is not square": lambda: evaluation.forgetting(np.ones((3, 2))),
+    "batches of 0": lambda: partial_fit_batches(LayUPClassifier(), list(zip(X, y)), batch_size=0),
+    "a table as data set": lambda: as_X_y(pd.DataFrame({"image": [1], "label": [2]})),
+    "n_jobs=0": lambda: parallel_fit(LayUPClassifier(), [(X, y)], n_jobs=0),
     "a task without test samples": lambda: evaluation.evaluate_continual(
         LayUPClassifier(), [(np.arange(9), np.arange(0))], X, y, X, y),
     "sums that do not fit": lambda: ClassStatistics(np.arange(2), np.eye(3), np.ones((2, 4)), np.ones(2)),

@@ -19,12 +19,15 @@ from layup_sklearn.evaluation import (
     RidgePathDisplay,
     average_accuracy,
     backward_transfer,
+    blurry_tasks,
     class_incremental_tasks,
     domain_incremental_tasks,
     evaluate_continual,
     evaluate_prequential,
+    few_shot_tasks,
     forgetting,
     forward_transfer,
+    long_tailed_tasks,
     online_batches,
     task_confusion,
 )
@@ -195,7 +198,7 @@ def test_prequential_of_a_classifier_that_wants_all_classes(digits):
     tasks = online_batches(class_incremental_tasks(y, y, 2), 10)
     result = evaluate_prequential(MultinomialNB(), tasks, X, y)
     assert len(result.correct) == 700 and np.isnan(result.anytime_accuracy)
-    with pytest.raises(ValueError, match="no batches"):
+    with pytest.raises(ValueError, match="tasks is empty"):
         evaluate_prequential(MultinomialNB(), [], X, y)
 
 
@@ -405,3 +408,54 @@ def test_the_number_of_layers_is_drawn_with_the_images_embedded_once(ridge, imag
     assert LayerCountDisplay([0.5, 0.7], log_evidence=[-np.inf] * 2).plot().chosen_ is None
     display = LayerCountDisplay([0.5, np.nan, 0.7], log_evidence=[-90.0, np.nan, -70.0]).plot()
     assert set(display.chosen_.get_xdata()) == {3}
+
+
+@pytest.mark.parametrize("kind", [list, tuple, "mask", "range"])
+def test_rows_of_tasks_in_any_form(digits, kind):
+    X, y, X_test, y_test = digits
+    tasks = class_incremental_tasks(y, y_test, 2, random_state=0)
+    if kind == "mask":
+        places = np.arange(len(y)), np.arange(len(y_test))
+        given = [tuple(map(np.isin, places, task)) for task in tasks]
+    elif kind == "range":
+        tasks = given = [(range(0, 300), range(0, 50)), (range(300, 600), range(50, 100))]
+    else:
+        given = [tuple(kind(rows.tolist()) for rows in task) for task in tasks]
+    tasks = [tuple(np.asarray(rows) for rows in task) for task in tasks]
+    expected, found = (
+        evaluate_continual(LayUPClassifier(ridge=1.0), each, *digits) for each in (tasks, given)
+    )
+    assert_array_equal(found.accuracy_matrix, expected.accuracy_matrix)
+    assert_array_equal(found.n_test, expected.n_test)
+    for harder in (
+        lambda tasks: online_batches(tasks, 7, random_state=0),
+        lambda tasks: blurry_tasks(tasks, random_state=0),
+        lambda tasks: long_tailed_tasks(tasks, y, random_state=0),
+        lambda tasks: few_shot_tasks(tasks, y, random_state=0),
+    ):
+        for one, other in zip(harder(tasks), harder(given)):
+            assert_array_equal(np.hstack(one[0]), np.hstack(other[0]))
+    by_task = evaluate_prequential(LayUPClassifier(ridge=1.0), given, X, y)
+    assert_array_equal(by_task.rows, np.concatenate([train for train, _ in tasks]))
+
+
+def test_points_without_test_samples_of_what_was_seen_are_nan(digits):
+    X, y, X_test, y_test = digits
+    tasks = class_incremental_tasks(y, y_test, 5, class_order=range(10))
+    late = y_test >= 8
+    result = evaluate_prequential(
+        LayUPClassifier(ridge=1.0), online_batches(tasks, 50), X, y, X_test[late], y_test[late]
+    )
+    known = result.test_accuracy[~np.isnan(result.test_accuracy)]
+    assert 0 < len(known) < len(result.test_accuracy) and result.anytime_accuracy == known.mean()
+
+
+def test_curves_of_samples_say_so(digits):
+    pytest.importorskip("matplotlib")
+    X, y, _, _ = digits
+    tasks = online_batches(class_incremental_tasks(y, y, 2), 100)
+    result = evaluate_prequential(LayUPClassifier(ridge=1.0), tasks, X, y)
+    display = AccuracyCurvesDisplay.from_results({"one": result, "runs": (result, result)})
+    assert display.ax_.get_xlabel() == "samples learned"
+    for line in display.lines_:
+        assert_array_equal(line.get_ydata(), result.accuracy)

@@ -153,6 +153,8 @@ def test_display():
     for labels in ({"label": "fox"}, {"against": "fox"}):
         with pytest.raises(ValueError, match="'fox' is not among"):
             ExplanationDisplay.from_estimator(classifier, PIXELS[0], **labels)
+    with pytest.raises(ValueError, match="both 'dog'"):
+        ExplanationDisplay.from_estimator(classifier, PIXELS[0], label="dog", against="dog")
     plt.close("all")
     one = LayUPClassifier(POOLED["vit"], ridge=1.0).fit(PIXELS, ["cat"] * 6)
     with pytest.raises(ValueError, match="two classes"):

@@ -1,5 +1,7 @@
 """The Gaussian rule: the two-covariance model, from the sums alone."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -352,3 +354,27 @@ def test_log_loss_is_near_that_of_the_best_temperature_in_hindsight():
         losses = [log_loss(y_test, softmax(t * logits, axis=1)) for t in np.geomspace(0.1, 10, 41)]
         excess.append(log_loss(y_test, classifier.predict_proba(X_test)) / min(losses))
     assert np.mean(excess) < 1.18  # 1.12; 1.24 when log densities are believed as they are
+
+
+@pytest.mark.parametrize("weight", [1 / 300, 1e-3])
+def test_weights_of_less_than_a_sample_a_class_still_tell_classes(weight):
+    X, y = load_digits(return_X_y=True)
+    light, new = np.full(300, weight), slice(300, 900)
+    gaussian_score, ridge_score = (
+        LayUPClassifier(rule=rule).fit(X[:300], y[:300], light).score(X[new], y[new])
+        for rule in ("gaussian", "ridge")
+    )
+    assert gaussian_score > max(0.7, ridge_score - 0.1)
+
+
+@pytest.mark.parametrize("dtype, hidden, told", [("float64", 1e8, 1e4), ("float32", 1e5, 30)])
+def test_shifts_that_hide_how_features_vary_are_named(dtype, hidden, told):
+    X, y = make_samples(200)
+    with pytest.warns(UserWarning, match="No feature varies beyond the rounding"):
+        LayUPClassifier(dtype=dtype, ridge=hidden**2).fit(X + hidden, y).predict(X + hidden)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shifted = LayUPClassifier(dtype=dtype, ridge=1.0).fit(X + told, y).predict(X + told)
+        constant = np.column_stack([X, np.full(200, hidden)])
+        LayUPClassifier(dtype=dtype, ridge=hidden**2).fit(constant, y).predict(constant)
+    assert np.mean(shifted == LayUPClassifier(ridge=1.0).fit(X, y).predict(X)) > 0.98

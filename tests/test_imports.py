@@ -74,12 +74,13 @@ ALLOWED = {
     "_parallel": {"_classifier", "_solution", "_sample_error", "_typing"},
     "_displays": {"_layers", "_typing", "encoders"},
     "_tasks": {"_labels", "_typing"},
-    "_protocols": {"_labels", "_typing"},
+    "_protocols": {"_labels", "_tasks", "_typing"},
     "_measures": {"_labels", "_typing"},
     "evaluation": {
         "_displays",
         "_measures",
         "_protocols",
+        "_samples",
         "_tasks",
         "_typing",
         "_validation",
@@ -88,7 +89,7 @@ ALLOWED = {
     "encoders": {"_once", "_sample_error", "_samples", "_typing", "_validation"},
     "_contributions": {"_classifier", "_typing", "encoders"},
     "explanation": {"_classifier", "_contributions", "_displays"},
-    "datasets": {"_labels", "_typing", "encoders"},
+    "datasets": {"_labels", "_typing", "_validation", "encoders"},
     "__main__": {"_classifier", "encoders"},
 }
 FRAMEWORKS = {"timm", "torch", "torchvision", "transformers"}

@@ -4,9 +4,10 @@ from numpy.testing import assert_allclose
 from scipy.linalg import LinAlgError, helmert, lstsq, solve
 from scipy.optimize import minimize_scalar
 from scipy.stats import multivariate_normal
+from sklearn.datasets import load_digits
 from sklearn.linear_model import BayesianRidge, Ridge
 
-from layup_sklearn import ClassStatistics
+from layup_sklearn import ClassStatistics, LayUPClassifier
 from layup_sklearn._ridge import PRIOR_ERROR, RidgeFactor
 
 
@@ -146,3 +147,15 @@ def test_weights_that_add_up_to_less_than_one_sample_have_an_evidence():
     statistics = ClassStatistics.from_samples([[1.0], [2.0]], [0, 1], [0.3, 0.3])
     factor = RidgeFactor(statistics, 1.0)
     assert np.isfinite(evidence(factor))
+
+
+@pytest.mark.parametrize("ridges", [{"ridge": 0.1}, {"ridges": [0.01, 0.1]}])
+def test_a_ridge_too_small_for_single_precision_is_an_error_of_the_first_call(ridges):
+    X, y = load_digits(return_X_y=True)
+    twice = np.hstack([X, X])[:900]
+    assert LayUPClassifier(**ridges).fit(twice, y[:900]).score(twice, y[:900]) > 0.9
+    classifier = LayUPClassifier(dtype="float32", **ridges)
+    for call in (classifier.fit, classifier.partial_fit):
+        with pytest.raises(LinAlgError, match="ridge=0.1 is too small"):
+            call(twice, y[:900])
+        assert not hasattr(classifier, "classes_")

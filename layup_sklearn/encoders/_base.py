@@ -265,13 +265,15 @@ def with_memory(encoder):
     Parameters
     ----------
     encoder : object
-        Changed in place where it is an encoder of this package without a cache.
+        Changed in place where it is, or a Pipeline holds, one of this package without a cache.
 
     Returns
     -------
     encoder : object
         The same.
     """
+    for _, step in getattr(encoder, "steps", ()):  # of a Pipeline
+        with_memory(step)
     frozen = getattr(encoder, "encoder", encoder)  # of one that adapts it
     if isinstance(frozen, FrozenEncoder) and as_feature_cache(frozen.memory) is None:
         frozen.set_params(memory=FeatureCache())

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from hashlib import blake2b
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -82,8 +83,8 @@ class FeatureCache:
         max_bytes: int | None = None,
         dtype: Literal["float32", "float16"] = "float32",
     ):
-        if max_bytes is not None and not max_bytes > 0:
-            raise ValueError(f"max_bytes must be positive, got {max_bytes!r}.")
+        if max_bytes is not None and not (isinstance(max_bytes, Real) and max_bytes > 0):
+            raise ValueError(f"max_bytes must be a positive number, got {max_bytes!r}.")
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}.")
         folder = None if location is None else os.path.abspath(os.fspath(location))

@@ -294,7 +294,7 @@ def test_the_oldest_leave_when_there_are_too_many_bytes(in_memory, tmp_path):
         assert cache.nbytes <= 200_000
     assert cache.get([b"0"], 500) == {} and 20 <= len(cache) < 100
     assert pickle.loads(pickle.dumps(cache)).max_bytes == 200_000
-    with pytest.raises(ValueError, match="max_bytes must be positive, got 0"):
+    with pytest.raises(ValueError, match="max_bytes must be a positive number, got 0"):
         FeatureCache(max_bytes=0)
 
 

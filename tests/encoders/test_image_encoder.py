@@ -15,11 +15,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _timm
 from layup_sklearn.encoders._timm import import_timm, load_network
+from layup_sklearn.evaluation import (
+    class_incremental_tasks,
+    evaluate_continual,
+    evaluate_prequential,
+    online_batches,
+)
 
 timm = import_timm()
 import torch
@@ -406,3 +413,34 @@ def test_layers_spread_over_the_depth(images, tmp_path):
             expected = np.hstack([np.hsplit(last, 6)[place] for place in places])
             assert_allclose(features, expected, rtol=1e-5, atol=1e-5)
     assert spread.fingerprint() != clone(TINY).fingerprint()
+
+
+def test_three_grey_pictures_with_labels_are_three():
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 32, 32), dtype=np.uint8)
+    y = np.arange(12) % 2
+    encoder = ImageEncoder("test_vit", pretrained=False, device="cpu", n_layers=2)
+    joint, parts = LayUPClassifier(encoder, ridge=1.0), LayUPClassifier(encoder, ridge=1.0)
+    joint.fit(pictures, y)
+    for rows in np.split(np.arange(12), [3, 6, 9]):  # three each
+        parts.partial_fit(pictures[rows], y[rows])
+    assert_allclose(parts.statistics_.gram, joint.statistics_.gram, rtol=1e-5)
+    tasks = online_batches(class_incremental_tasks(y, y[:3], 1), 3, random_state=0)
+    result = evaluate_prequential(joint, tasks, pictures, y, pictures[:3], y[:3])
+    assert len(result.correct) == 12
+    with pytest.raises(ValueError, match="could be one image or 3 grey ones"):
+        joint.predict(pictures[:3])
+
+
+def test_evaluation_embeds_once_also_in_a_pipeline(monkeypatch):
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    y = np.arange(12) % 4
+    encoder = ImageEncoder("test_vit", pretrained=False, device="cpu", n_layers=2)
+    pipeline = make_pipeline(encoder, FunctionTransformer())
+    seen, launch = [], ImageEncoder._launch
+    monkeypatch.setattr(
+        ImageEncoder, "_launch", lambda self, *of: (seen.append(len(of[1])), launch(self, *of))[1]
+    )
+    tasks = class_incremental_tasks(y, y, 2, random_state=0)
+    evaluate_continual(LayUPClassifier(pipeline, ridge=1.0), tasks, pictures, y, pictures, y)
+    assert sum(seen) == 12
+    assert encoder.memory is None
