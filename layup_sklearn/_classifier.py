@@ -24,7 +24,7 @@ from ._persistence import load_model, one_clear_error, save_model
 from ._readout import names_only_absent
 from ._renaming import renamed
 from ._rows import Batch, check_collection, check_same_features, encoded
-from ._samples import as_features
+from ._samples import apart, as_features
 from ._solution import Settings, check_ridge, solution_of
 from ._statistics import ClassStatistics
 from ._summary import fitted_attributes_html, summary_of
@@ -41,6 +41,7 @@ from ._validation import (
     check_features,
     check_not_none,
     differ,
+    num_samples,
 )
 
 _OF_X = ("n_features_in_", "feature_names_in_")
@@ -579,6 +580,31 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
             Labels that were seen in training.
         """
         return self._answers(X).labels()
+
+    def score(self, X: Samples, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Share of samples whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or what the encoder takes
+            Samples to label.
+        y : array-like of shape (n_samples,)
+            Their labels, in any form that `fit` takes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the mean.
+
+        Returns
+        -------
+        score : float
+            Between 0 and 1.
+
+        See Also
+        --------
+        sklearn.metrics.balanced_accuracy_score : The mean over classes.
+        """
+        y = check_labels(y)
+        X = apart(X) if num_samples(X) == len(y) else X
+        return super().score(X, y, sample_weight)
 
     def predict_proba(self, X: Samples) -> NDArray[np.float64]:
         """Probabilities of the classes, of which `predict` gives the largest.

@@ -413,6 +413,7 @@ def test_labels_of_many_types(labels, dtype):
     assert len(classifier.classes_) == len(labels)
     codes = LayUPClassifier().fit(X, y).predict(X)
     assert_array_equal(classifier.predict(X), classifier.classes_[codes])
+    assert classifier.score(X, labels[y]) == np.mean(codes == y)
 
 
 def test_labels_that_would_change_in_the_common_type_are_refused():

@@ -427,6 +427,8 @@ def test_three_grey_pictures_with_labels_are_three():
     tasks = online_batches(class_incremental_tasks(y, y[:3], 1), 3, random_state=0)
     result = evaluate_prequential(joint, tasks, pictures, y, pictures[:3], y[:3])
     assert len(result.correct) == 12
+    scores = cross_val_score(joint, pictures, y, cv=4, error_score="raise")  # three each
+    assert len(scores) == 4
     with pytest.raises(ValueError, match="could be one image or 3 grey ones"):
         joint.predict(pictures[:3])
 
