@@ -18,7 +18,7 @@ _HEAVIEST_ROW = 1e5
 
 
 class TooHeavy(Exception):
-    """Rows that outweigh the sums behind the factor: a factor of all sums is needed."""
+    """Rows that outweigh the sums of the factor: a factor of all sums is needed."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -320,7 +320,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            When `other` is no LayUPClassifier.
+            When `other` is not a LayUPClassifier.
         ValueError
             When the features are not the same: their number, their names or their
             encoders. The estimator stays as it was.
@@ -410,7 +410,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            When `names` is no mapping.
+            When `names` is not a mapping.
         ValueError
             For an old label that is not among `classes_`, or when the labels would not all be
             numbers or all strings. The estimator stays as it was.
@@ -471,7 +471,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When a parameter or the encoder is no number, string, array or encoder of this
+            When a parameter or the encoder is not a number, string, array or encoder of this
             package; pickle, joblib and skops take those.
         OSError
             When the file cannot be written; a file that was there stays.
@@ -693,7 +693,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When `k` is no positive whole number.
+            When `k` is not a positive whole number.
 
         See Also
         --------

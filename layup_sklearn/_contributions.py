@@ -28,7 +28,7 @@ class _Scores(NamedTuple):
         return np.stack([X[:, part] @ self.coef[:, part].T for part in self.layers], axis=1)
 
     def by_position(self, maps):
-        """(..., n_classes) for each of LayerMap, and what is no mean, (n_layers, n_classes)."""
+        """(..., n_classes) for each of LayerMap, and what is not a mean, (n_layers, n_classes)."""
         places, rests = [], []
         for (states, rest), part in zip(maps, self.layers):
             n_means, n_positions = states.shape[-1], np.prod(states.shape[:-1])
@@ -118,7 +118,7 @@ class PatchContributions:
     maps : list of ndarray of shape (height, width, n_classes)
         One a layer, deepest first, at the positions of its own grid.
     spread : ndarray of shape (n_layers, n_classes)
-        What the standard deviations over the positions add, which are no sums over them; 0 where
+        What the standard deviations over the positions add, which are not sums over them; 0 where
         the pooling has none.
     baseline : ndarray of shape (n_classes,)
         As `layer_contributions` gives it.
@@ -176,7 +176,7 @@ def patch_contributions(classifier: LayUPClassifier, image: object) -> PatchCont
     Raises
     ------
     ValueError
-        When the columns are no means over positions: with ``pool="token"``, and with encoders
+        When the columns are not means over positions: with ``pool="token"``, and with encoders
         other than these two.
 
     See Also
@@ -228,7 +228,7 @@ class TokenContributions:
     values : ndarray of shape (n_layers, n_tokens, n_classes)
         Deepest layer first.
     spread : ndarray of shape (n_layers, n_classes)
-        What the standard deviations over the tokens add, which are no sums over them; 0 where
+        What the standard deviations over the tokens add, which are not sums over them; 0 where
         the pooling has none.
     baseline : ndarray of shape (n_classes,)
         As `layer_contributions` gives it.
@@ -284,7 +284,7 @@ def token_contributions(classifier: LayUPClassifier, text: str) -> TokenContribu
     Raises
     ------
     ValueError
-        When the columns are no means over tokens: with ``pool="token"``, and with other encoders.
+        When the columns are not means over tokens: with ``pool="token"``, and with other encoders.
 
     See Also
     --------

@@ -58,7 +58,7 @@ class ArraysFile:
     Raises
     ------
     ValueError
-        For anything that is no such file.
+        For anything that is not such a file.
     """
 
     def __init__(self, file):
@@ -171,7 +171,7 @@ def _mode(path):
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(f"{os.fspath(path)!r} is a folder: name a file in it.")
     if not stat.S_ISREG(mode):
-        raise OSError(f"{os.fspath(path)!r} is no regular file.")
+        raise OSError(f"{os.fspath(path)!r} is not a regular file.")
     return stat.S_IMODE(mode)
 
 

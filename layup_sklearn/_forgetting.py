@@ -35,7 +35,7 @@ def without_samples(before, after):
     Raises
     ------
     ValueError
-        When `after` are no sums of samples, or of none at all.
+        When `after` are not the sums of any samples.
 
     Notes
     -----
@@ -48,7 +48,7 @@ def without_samples(before, after):
     be told: from positive definite sums any row of leverage x' G^-1 x < 1 can be taken, and so
     can a row of another class.
 
-    A count is zero when it is, or when it is no whole number and below sqrt(eps) times
+    A count is zero when it is, or when it is not a whole number and below sqrt(eps) times
     what it was: the rounding of fractional weights.
     """
     eps = np.finfo(before.gram.dtype).eps

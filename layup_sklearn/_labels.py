@@ -105,7 +105,7 @@ def _from_objects(y, name):
 
 
 def _first_odd(y):
-    """Place of the first label that is no string."""
+    """Place of the first label that is not a string."""
     return next(place for place, label in enumerate(y) if not isinstance(label, str))
 
 

@@ -204,7 +204,7 @@ class Model:
         return carried, 0, statistics.classes
 
     def solved_factor(self, solution):
-        """The factor behind a solution, remembered for the last one."""
+        """The factor of a solution, remembered for the last one."""
         key = solution.ridge, solution.rule.coef.shape[1]
         if self.memo.factor is None or self.memo.factor[0] != key:
             try:

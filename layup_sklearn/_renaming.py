@@ -21,7 +21,7 @@ def renamed(statistics: ClassStatistics, names: Mapping) -> ClassStatistics:
     Raises
     ------
     TypeError
-        When `names` is no mapping.
+        When `names` is not a mapping.
     ValueError
         For a label that is not among the classes, or new ones that labels cannot be.
 

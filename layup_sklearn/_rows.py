@@ -136,7 +136,7 @@ def _check_features(features, n_samples, n_features):
         )
     if n_features not in (None, features.shape[1]):
         raise ValueError(
-            f"X has {features.shape[1]} features behind the encoder, but LayUPClassifier is "
+            f"X has {features.shape[1]} features after the encoder, but LayUPClassifier is "
             f"expecting {n_features} features as input."
         )
     return features

@@ -236,7 +236,7 @@ def check_ridge(model, settings):
 
 
 def _warn_where_rounding_hides(model):
-    """Of sums over samples of several classes; a constant column is no fault, all of them are."""
+    """Of sums over samples of several classes; one constant column is legitimate, all of them are a mistake."""
     dtype, squares = model.statistics.gram.dtype.name, model.squared_norm
     scatter = squares - model.total**2 / model.n_samples
     hidden = (scatter <= SINGULAR[dtype] * squares).all() and squares.any()

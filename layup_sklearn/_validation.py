@@ -37,7 +37,7 @@ COSINE = Interval(Real, -1, 1, closed="both")
 
 
 def check_argument(name: str, value, constraint: Interval) -> None:
-    """Raise where an argument of a method is no number of an interval."""
+    """Raise where an argument of a method is not a number of an interval."""
     if not constraint.is_satisfied_by(value):
         raise ValueError(f"{name} must be {constraint}, got {value!r}.")
 

@@ -585,7 +585,7 @@ def test_only_regular_files_are_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     for name in ("pipe", "link"):
-        with pytest.raises(OSError, match=f"{name}' is no regular file"):
+        with pytest.raises(OSError, match=f"{name}' is not a regular file"):
             classifier.save(tmp_path / name)
     assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
     with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):

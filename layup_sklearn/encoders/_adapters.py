@@ -84,7 +84,7 @@ def insert_ssf(network, final_norm=False, std=0.02):
     ----------
     network : timm VisionTransformer
     final_norm : bool, default=False
-        Also of the norm behind the last block, which inner layers do not see.
+        Also of the norm after the last block, which inner layers do not see.
     std : float, default=0.02
         Standard deviation of the scales around 1 and the shifts around 0 at first; with
         0 the network gives what it gave before.
@@ -145,7 +145,7 @@ class _ScaleShift(nn.Module):
 
 
 def insert_vpt(network, n_tokens=10):
-    """Prompt tokens behind the input of every block, cut off its output (VPT-deep).
+    """Prompt tokens after the input of every block, cut off its output (VPT-deep).
 
     Parameters
     ----------

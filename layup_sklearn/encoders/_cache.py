@@ -26,7 +26,7 @@ _abandoned = []  # databases of the parent process: closing one could wait for i
 class FeatureCache:
     """Features by content of the image or text, in a folder or in memory.
 
-    An entry is one sample behind one network: all its layers, so that any `n_layers` is
+    An entry is one sample after one network: all its layers, so that any `n_layers` is
     read from it. Give it to encoders as ``memory``; a folder's name does the same as
     ``FeatureCache(folder)``. Clones share it.
 

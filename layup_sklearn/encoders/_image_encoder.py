@@ -41,7 +41,7 @@ class ImageEncoder(FrozenEncoder):
     pool : {"auto", "token", "avg", "avg+std"}, default="auto"
         "token": class token; of two, as in a distilled DeiT, the first. "avg": mean over
         patches or positions, without class tokens and registers. "avg+std": the mean and
-        behind it the standard deviation, twice as many columns. "auto": "avg" where timm
+        after it the standard deviation, twice as many columns. "auto": "avg" where timm
         gives layers as tokens (ViT, DINOv2, CLIP, EVA, BEiT), "avg+std" where it gives them
         as maps (convolutions, Swin): the best use of the columns in the streams that were
         measured.

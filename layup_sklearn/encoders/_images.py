@@ -44,7 +44,7 @@ def as_image_list(X: Samples) -> list[Any]:
     Raises
     ------
     ValueError
-        When X is no collection of images, is empty, mixes kinds, or could be one image.
+        When X is not a collection of images, is empty, mixes kinds, or could be one image.
     """
     X = as_collection(X, "images")
     if hasattr(X, "detach") or (isinstance(X, np.ndarray) and X.dtype.kind not in "OUST"):
@@ -73,7 +73,7 @@ def _check_batch(X):
         )
     if X.ndim not in (3, 4):
         raise ValueError(
-            f"X of shape {X.shape} and type {X.dtype} is no collection of images; expected "
+            f"X of shape {X.shape} and type {X.dtype} is not a collection of images; expected "
             "paths, files, PIL images, or arrays (images, height, width[, channels])."
         )
     return X
@@ -129,7 +129,7 @@ def read_image(image, position=0):
     except Exception as error:  # Pillow's plugins raise many kinds
         cause = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            cause = "it is no picture of a known format"
+            cause = "it is not a picture of a known format"
         raise ImageReadError(position, f"cannot read the image{name}: {cause}") from error
 
 
@@ -170,7 +170,7 @@ def image_key(space, image, position):
 
 
 def image_stamp(image):
-    """What changes with the file of an image; None of what is no path."""
+    """What changes with the file of an image; None of what is not a path."""
     if not isinstance(image, (str, os.PathLike)):
         return None
     try:
@@ -229,7 +229,7 @@ def _check_path(path):
     if isinstance(text, str) and text.startswith("data:"):
         raise ValueError("it is text in base64: decode it, and give the bytes")
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
 
 
 def _check_number_of_pixels(picture):

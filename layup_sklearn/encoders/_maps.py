@@ -48,7 +48,7 @@ def maps_of_image(encoder, image) -> tuple[list[LayerMap], np.ndarray]:
     Raises
     ------
     ValueError
-        When the encoder is another one, or its columns are no means over positions.
+        When the encoder is another one, or its columns are not means over positions.
     """
     encoder = encoder._adapted() if hasattr(encoder, "_adapted") else encoder
     _check_kind(encoder, ImageEncoder, "patches", "an ImageEncoder or AdaptedImageEncoder")
@@ -82,7 +82,7 @@ def maps_of_text(encoder, text) -> tuple[list[LayerMap], list[str]]:
     Raises
     ------
     ValueError
-        When the encoder is another one, its columns are no means over tokens, or the text has none.
+        When the encoder is another one, its columns are not means over tokens, or the text has none.
     """
     _check_kind(encoder, TextEncoder, "tokens", "a TextEncoder")
     network = encoder._network()

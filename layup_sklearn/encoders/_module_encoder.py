@@ -63,7 +63,7 @@ class ModuleEncoder(FrozenEncoder):
     n_layers : int, default=None
         Number of last layers of the list; None = all.
     pool : {"avg", "avg+std", "token"} or callable, default="avg"
-        "avg": mean over tokens (all of them) or positions. "avg+std": the mean and behind it
+        "avg": mean over tokens (all of them) or positions. "avg+std": the mean and after it
         the standard deviation, twice as many columns; of maps the better choice. "token":
         first token. A function turns a layer's output into a tensor (n, width); it is
         picklable, or a lambda.

@@ -40,7 +40,7 @@ class Passes:
                     if len(under_way) > n_under_way:
                         rows, arrived = under_way.popleft()
                         yield rows, arrived()
-        except SampleError as error:  # of a sample behind those that are under way
+        except SampleError as error:  # of a sample after those that are under way
             failed = error
         for rows, arrived in under_way:
             yield rows, arrived()

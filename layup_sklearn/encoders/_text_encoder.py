@@ -45,7 +45,7 @@ class TextEncoder(FrozenEncoder):
         layers better (benchmarks/results/layers.md).
     pool : {"avg+std", "avg", "token"}, default="avg+std"
         "avg": mean over the tokens of the text, special ones among them. "avg+std": the mean
-        and behind it the standard deviation, twice as many columns. "token": class token.
+        and after it the standard deviation, twice as many columns. "token": class token.
     layer_norm : bool, default=True
         Standardise every layer's vector, means and deviations together, over its own
         features.
@@ -163,7 +163,7 @@ class TextEncoder(FrozenEncoder):
         Raises
         ------
         ValueError
-            For something that is no text; names its position.
+            For something that is not a text; names its position.
         """
         return self._transform(X)
 

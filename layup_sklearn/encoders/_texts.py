@@ -21,11 +21,11 @@ def as_text_list(X: Samples) -> list[str]:
     Raises
     ------
     ValueError
-        When X is no collection of texts, or is empty; names the first that is no text.
+        When X is not a collection of texts, or is empty; names the first that is not a text.
     """
     shape = getattr(X, "shape", (0,))
     if not hasattr(X, "iloc") and (len(shape) > 2 or (len(shape) == 2 and shape[1] != 1)):
-        raise ValueError(f"X of shape {shape} is no collection of texts: give one axis.")
+        raise ValueError(f"X of shape {shape} is not a collection of texts: give one axis.")
     texts = as_items(X, "texts")
     for position, text in enumerate(texts):
         if not isinstance(text, str):
@@ -35,7 +35,7 @@ def as_text_list(X: Samples) -> list[str]:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise SampleError(position, f"is no valid Unicode: {error}.") from error
+            raise SampleError(position, f"is not valid Unicode: {error}.") from error
     return texts
 
 

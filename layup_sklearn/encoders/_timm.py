@@ -148,7 +148,7 @@ def _from_checkpoint(model, path):
             pretrained_cfg_overlay={"state_dict": backbone, "num_classes": 0},
         )
     except Exception as error:
-        reason = "it is no file of tensors alone" if "weights_only" in str(error) else error
+        reason = "it is not a file of tensors alone" if "weights_only" in str(error) else error
         raise ValueError(f"{path!r} holds no weights for {model!r}: {reason}") from error
 
 

@@ -50,7 +50,7 @@ def token_limit(tokenizer, network, max_length, model):
     positions = getattr(network.config.get_text_config(), "max_position_embeddings", None) or 0
     for name, module in network.named_modules():
         first = getattr(module, "padding_idx", None)
-        if name.endswith("position_embeddings") and first is not None:  # RoBERTa begins behind it
+        if name.endswith("position_embeddings") and first is not None:  # RoBERTa begins after it
             positions -= first + 1
     if positions <= 0:  # relative ones
         positions = _UNLIMITED

@@ -56,7 +56,7 @@ def load_text_network(model, device):
     OSError
         For files that cannot be had.
     ValueError
-        For files that are no tokenizer and network for text.
+        For files that are not a tokenizer and network for text.
     """
     model, files = os.fspath(model), None
     if os.path.isdir(model):
@@ -109,7 +109,7 @@ class TextNetwork(LoadedNetwork):
     layer_sizes : list of int
         Widths of all blocks, first block first.
     sees_padding : bool
-        Whether the states of a text change with the padding behind it, which the mask should
+        Whether the states of a text change with the padding after it, which the mask should
         prevent: some networks mix tokens by other means than attention (FNet).
     pad : int
         Token that fills up shorter texts.

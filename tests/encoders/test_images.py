@@ -133,7 +133,7 @@ def test_what_could_be_one_image_is_refused(rgb):
         ("image.png", "use \\[X\\]"),
         ([], "0 sample"),
         (np.zeros((0, 4, 4, 3)), "0 sample"),
-        (np.zeros((5, 64)), "no collection of images"),
+        (np.zeros((5, 64)), "not a collection of images"),
         (["a.png", np.zeros((4, 4))], r"X\[1\]: is an array, but X\[0\] is a path"),
         ([np.zeros((4, 4)), 3], r"X\[1\]: is of type int"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), "one column, got 2"),
@@ -442,9 +442,9 @@ def test_only_pictures_of_pixels_in_regular_files_are_opened(tmp_path):
     (tmp_path / "a.jpg").write_text(
         "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
     )
-    with pytest.raises(ImageReadError, match="no picture of a known format"):
+    with pytest.raises(ImageReadError, match="not a picture of a known format"):
         read_image(tmp_path / "a.jpg")
-    with pytest.raises(ImageReadError, match="no regular file"):
+    with pytest.raises(ImageReadError, match="not a regular file"):
         read_image("/dev/zero" if os.path.exists("/dev/zero") else tmp_path)
     for text, message in (
         ("https://x.org/a.png", "download it"),

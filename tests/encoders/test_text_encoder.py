@@ -178,7 +178,7 @@ def test_every_form_of_the_texts_gives_the_same_features(folder):
         (["a", 3], r"X\[1\]: is 3 of type int; texts are of type str"),
         (pd.Series(["a", None, "b"], dtype="string"), r"X\[1\]: is <NA>"),
         ([b"a"], r"X\[0\]: .*bytes"),
-        (["a", "\ud800"], r"X\[1\]: is no valid Unicode"),
+        (["a", "\ud800"], r"X\[1\]: is not valid Unicode"),
         (np.array([["a", "b"]]), r"shape \(1, 2\)"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), "one column, got 2: .*'a', 'b'"),
     ],
