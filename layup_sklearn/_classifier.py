@@ -991,7 +991,7 @@ class LayUPClassifier(ClassifierMixin, BaseEstimator):
     def _fit_encoder(self, batch):
         encoder = self.encoder
         if encoder is not None:
-            encoder = new_encoder(encoder, self.n_layers).fit(batch.X, batch.y)
+            encoder = batch.fitted(new_encoder(encoder, self.n_layers))
         check_n_layers(self.n_layers, layer_sizes(encoder), encoder)
         if hasattr(encoder, "n_features_in_"):
             self.n_features_in_ = encoder.n_features_in_

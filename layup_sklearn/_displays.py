@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -456,10 +455,10 @@ class LayerCountDisplay:
 
 def _copy_that_embeds_once(estimator):
     """Shallow copy of a fitted classifier that solves, and keeps features, for itself."""
-    from .encoders._base import with_memory
+    from .encoders._memory import copied_with_memory
 
     check_is_fitted(estimator)
-    return estimator._with_encoder(with_memory(copy.copy(estimator.encoder_)))
+    return estimator._with_encoder(copied_with_memory(estimator.encoder_))
 
 
 def _axes(ax, side=None):

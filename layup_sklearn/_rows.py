@@ -1,5 +1,6 @@
 """Rows on their way into the sums: checked, weighted, encoded chunk by chunk, or waiting."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pickle import PicklingError
 
@@ -74,11 +75,25 @@ class Batch:
     def __len__(self):
         return len(self.y)
 
+    def fitted(self, encoder):
+        """An encoder, fitted to the samples and from here on frozen."""
+        with self._placed():
+            encoder = encoder.fit(self.X, self.y)
+        if hasattr(encoder, "expect_fingerprint"):
+            encoder.expect_fingerprint(encoder.saved_fingerprint())
+        return encoder
+
     def encoded(self, encoder, n_features=None):
         """Yield (features, y, sample_weight) of one chunk after the other."""
-        try:
+        with self._placed():
             for rows, features in encoded(self.X, encoder, n_features):
                 yield features, self.y[rows], self.sample_weight[rows]
+
+    @contextmanager
+    def _placed(self):
+        """Errors say where samples stood in what the caller gave."""
+        try:
+            yield
         except SampleError as error:
             raise error.at(int(np.flatnonzero(self.kept)[error.position])) from error.__cause__
 

@@ -84,6 +84,8 @@ def as_items(X, kind):
         X = X[:, 0].tolist() if X.dtype.kind in "OUST" and X.shape[1] == 1 else X
     X = list(X)
     if all(isinstance(item, tuple) and len(item) == 2 for item in X):  # a data set with labels
+        if kind == "texts" and isinstance(X[0][1], str):
+            raise ValueError("X[0] is a pair of texts: join the two, or give the first of each.")
         X = [sample for sample, _ in X]
     return X
 

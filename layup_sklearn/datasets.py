@@ -92,6 +92,8 @@ def load_image_folder(
             "Where it holds the pictures of one class, give the folder above."
         )
     if classes is not None:
+        if not len(classes):
+            raise ValueError("classes is empty: name some of the folders, or None for all.")
         if unknown := [name for name in classes if name not in names]:
             raise ValueError(f"{root} holds no folder {unknown[0]!r}; it has {', '.join(names)}.")
         names = [name for name in names if name in classes]

@@ -218,7 +218,7 @@ def evaluate_continual(
     """
     from tqdm.auto import tqdm
 
-    from .encoders._base import with_memory
+    from .encoders._memory import with_memory
 
     check_consistent_length(X_train, y_train)
     check_consistent_length(X_test, y_test)
@@ -382,7 +382,7 @@ def evaluate_prequential(
     """
     from tqdm.auto import tqdm
 
-    from .encoders._base import with_memory
+    from .encoders._memory import with_memory
 
     if (X_test is None) != (y_test is None):
         raise ValueError("X_test and y_test go together: give both, or neither.")

@@ -364,7 +364,7 @@ def test_other_weights_than_those_of_the_saved_model_are_refused(tmp_path, monke
         model = LayUPClassifier.load(path)
         model.encoder_.set_params(checkpoint_path="../others.pth")
         with pytest.raises(
-            ValueError, match="makes other features .* than the network that the saved"
+            ValueError, match="makes other features .* than the network that the model"
         ):
             model.predict(images)
         model.encoder_.set_params(checkpoint_path="../copy.pth")

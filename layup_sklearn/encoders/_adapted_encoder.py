@@ -1,6 +1,5 @@
 """First-session adaptation: a few new parameters learn the first task, then all is frozen."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import Samples, Transformer
 from .._validation import Interval, StrOptions
-from ._adapted_network import Adapted, difference
+from ._adapted_network import Adapted
 from ._first_task import adapt, check_classes_of_images, split_rows
 from ._image_encoder import ImageEncoder
 
@@ -182,10 +181,9 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEsti
         labels = check_classes_of_images(y, images)
         random_state = check_random_state(self.random_state)
         rows = split_rows(labels, self.validation_fraction, random_state)
-        module = copy.deepcopy(base.module)
-        history = adapt(self, frozen, module, images, labels, rows, random_state)
+        state, history = adapt(self, frozen, base, images, labels, rows, random_state)
         fitted = {"layer_sizes_": layer_sizes, "method_": self.method, "history_": history}
-        fitted["adapted_state_"] = difference(base.module, module)
+        fitted |= {"adapted_state_": state, "_expected_fingerprint": None}
         self.__dict__ = {**vars(self), **fitted}  # all or nothing
         return self
 
@@ -209,7 +207,9 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEsti
         NotFittedError
             Before `fit`.
         """
-        return self._adapted().transform(X)
+        adapted = self._adapted()
+        features, self.layer_sizes_ = adapted.transform(X), adapted.layer_sizes_
+        return features
 
     def transform_chunks(
         self, chunks: Iterable[Samples], n_samples: int | None = None
@@ -251,7 +251,7 @@ class AdaptedImageEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEsti
         return self._adapted().saved_fingerprint()
 
     def expect_fingerprint(self, fingerprint: str | None) -> None:
-        """Refuse other weights than those of a saved model, when the network is first there.
+        """Refuse other features than those of a model, whenever the network is there.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ from sklearn.utils import gen_batches
 
 from .._typing import Samples, Transformer
 from .._validation import Interval
-from ._cache import FeatureCache, as_feature_cache
+from ._cache import as_feature_cache
 from ._digests import text_digest
 from ._passes import ROWS, Passes, as_slice, standardise_layers
 from ._torch import torch_view
@@ -68,13 +68,15 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEstimator)
             Where a library that the network needs is missing.
         """
         self.layer_sizes_ = self._layer_sizes(self._network())
+        self._expected_fingerprint = None
         return self
 
     def _transform(self, X):
         samples = self.as_samples(X)
         [features] = self.transform_chunks([samples], len(samples))
-        if not hasattr(self, "layer_sizes_"):  # for the names of the columns
-            self.layer_sizes_ = self._layer_sizes(self._network())
+        sizes = self._layer_sizes(self._network())
+        if getattr(self, "layer_sizes_", None) != sizes:  # for the names of the columns
+            self.layer_sizes_ = sizes
         return features
 
     def transform_chunks(
@@ -146,23 +148,20 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEstimator)
         return self._expected_fingerprint or self.fingerprint()
 
     def expect_fingerprint(self, fingerprint: str | None) -> None:
-        """Refuse other weights than those of a saved model, when the network is first there."""
+        """Refuse other features than those of a model, whenever the network is there."""
         if fingerprint is not None:
             self._expected_fingerprint = fingerprint
 
     _expected_fingerprint = None
 
     def _check_fingerprint(self):
-        if self._expected_fingerprint is None:
-            return
-        if (found := self.fingerprint()) != self._expected_fingerprint:
+        expected = self._expected_fingerprint
+        if expected is not None and (found := self.fingerprint()) != expected:
             raise ValueError(
                 f"{self._name()} makes other features (fingerprint {found}) than the network that "
-                f"the saved model was learned with ({self._expected_fingerprint}): its weights or "
-                "parameters are others. Point encoder_ at the same weights (set_params), or learn "
-                "anew."
+                f"the model was learned with ({expected}): its weights or parameters are others. "
+                "Point encoder_ at the same weights and parameters (set_params), or learn anew."
             )
-        self._expected_fingerprint = None  # for good
 
     def _normalises(self, network):
         return bool(self.layer_norm)
@@ -257,24 +256,3 @@ class FrozenEncoder(ClassNamePrefixFeaturesOutMixin, Transformer, BaseEstimator)
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
-
-
-def with_memory(encoder):
-    """An encoder of this package keeps features from here on, in memory if nowhere else.
-
-    Parameters
-    ----------
-    encoder : object
-        Changed in place where it is, or a Pipeline holds, one of this package without a cache.
-
-    Returns
-    -------
-    encoder : object
-        The same.
-    """
-    for _, step in getattr(encoder, "steps", ()):  # of a Pipeline
-        with_memory(step)
-    frozen = getattr(encoder, "encoder", encoder)  # of one that adapts it
-    if isinstance(frozen, FrozenEncoder) and as_feature_cache(frozen.memory) is None:
-        frozen.set_params(memory=FeatureCache())
-    return encoder

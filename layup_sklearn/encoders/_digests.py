@@ -35,18 +35,24 @@ def files_of(folder):
     return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in os.scandir(folder)))
 
 
-def architecture(module):
+def architecture(module, kinds=(int, float)):
     """Text that tells modules of the same weights apart.
 
-    That is how they print, and the numbers that they hold and do not print: heads, windows, scales.
+    That is how they print, and what they hold and do not print: heads, windows, scales.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    kinds : tuple of type, default=(int, float)
+        Of the values that count; the mode of training does not.
     """
-    numbers = [
+    held = [
         (name, attribute, value)
         for name, part in module.named_modules()
         for attribute, value in sorted(vars(part).items())
-        if type(value) in (int, float) and not attribute.startswith("_")
+        if type(value) in kinds and not attribute.startswith("_") and attribute != "training"
     ]
-    return f"{module} {numbers}"
+    return f"{module} {held}"
 
 
 def text_digest(text):

@@ -1,5 +1,6 @@
 """The first task: its labels, what is held out of it, and what a network learns from it."""
 
+import copy
 import os
 import warnings
 from numbers import Integral
@@ -10,8 +11,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
+from ._adapted_network import difference
 from ._image_encoder import normalised
-from ._torch import device_of, precision_on, random_numbers
+from ._torch import precision_on, random_numbers, training
 from ._training import Training
 from ._training_set import TrainingSet
 
@@ -62,16 +64,16 @@ def check_classes_of_images(y, images):
     return labels
 
 
-def adapt(encoder, frozen, module, images, labels, rows, random_state):
-    """Adapt a module to the first task, in place.
+def adapt(encoder, frozen, base, images, labels, rows, random_state):
+    """Adapt a copy of a network to the first task.
 
     Parameters
     ----------
     encoder : AdaptedImageEncoder
         Its parameters are the recipe.
     frozen : ImageEncoder
-    module : torch.nn.Module
-        Copy of the network of `frozen`.
+    base : TimmNetwork
+        That of `frozen`.
     images : list
     labels : ndarray of int of shape (n_images,)
     rows : tuple of ndarray (train, held_out)
@@ -79,16 +81,20 @@ def adapt(encoder, frozen, module, images, labels, rows, random_state):
 
     Returns
     -------
+    state : dict of str to ndarray
+        What differs in the copy, see `difference`.
     history : list of dict
         Of every epoch.
     """
     from ._adapters import ADAPTERS
 
-    device = device_of(module)
+    device = base.device
     preprocessing = frozen._preprocessing(frozen._network())
     data = TrainingSet.read(images, labels, rows, preprocessing[0])
-    with random_numbers(random_state.randint(np.iinfo(np.int32).max), device):
-        return Training(
+    seed = random_state.randint(np.iinfo(np.int32).max)
+    with training(device), random_numbers(seed, device):
+        module = copy.deepcopy(base.module)
+        history = Training(
             module,
             ADAPTERS[encoder.method](module),
             data,
@@ -101,6 +107,7 @@ def adapt(encoder, frozen, module, images, labels, rows, random_state):
             checkpoint=_checkpoint(encoder, frozen, data),
             verbose=frozen.verbose,
         ).run()
+        return difference(base.module, module), history
 
 
 def _checkpoint(encoder, frozen, data):

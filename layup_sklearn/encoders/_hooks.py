@@ -54,20 +54,26 @@ def hooked_features(module, inputs, layers, pool, precision="float32"):
 def _channels_first(output, inputs):
     """A map (n, channels, height, width), also of layers that give the channels last.
 
-    Height and width keep the shape of the input; where both orders would, it is torch's own.
+    Height and width keep the shape of the input, but for a few positions at the edges, or each
+    divides that of the input; where both orders would do, it is torch's own.
     """
     if inputs.ndim != 4:
         return output
-    shape = np.log(np.array(output.shape[1:], dtype=float))
-    ratio = np.log(inputs.shape[2] / inputs.shape[3])
-    first, last = abs(shape[1] - shape[2] - ratio), abs(shape[0] - shape[1] - ratio)
-    return output.permute(0, 3, 1, 2) if last < first else output
+    sides, (a, b, c) = inputs.shape[2:], output.shape[1:]
+    first = _keeps_shape((b, c), sides, 2) or not any(np.remainder(sides, (b, c)))
+    return output.permute(0, 3, 1, 2) if not first and _keeps_shape((a, b), sides, 1) else output
+
+
+def _keeps_shape(sizes, sides, n_lost):
+    """Whether a map has the ratio of the picture's sides, with so many positions lost or won."""
+    ratio, lost = np.log(np.divide(*sizes)) - np.log(np.divide(*sides)), n_lost / np.array(sizes)
+    return abs(ratio) <= lost.sum()
 
 
 def _pooled(name, output, pool, inputs):
     import torch
 
-    output = output[0] if isinstance(output, (tuple, list)) else output
+    output = output[0] if isinstance(output, (tuple, list)) and len(output) else output
     if not isinstance(output, torch.Tensor):
         raise ValueError(f"The layer {name!r} gives a {type(output).__name__}, not a tensor.")
     if callable(pool):

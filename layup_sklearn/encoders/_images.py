@@ -51,9 +51,9 @@ def as_image_list(X: Samples) -> list[Any]:
         X = _check_batch(X)
     images = as_items(X, "images")
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim > 2:
-        images = [
-            np.array(image.tolist()) for image in images
-        ]  # of one size, as NumPy stacked them
+        first = X.flat[0]  # pictures of one size, as NumPy stacked them
+        dtype = getattr(first, "dtype", None)
+        images = [np.array(image.tolist(), dtype) for image in images]
     kinds = [_kind(image, position) for position, image in enumerate(images)]
     for position, kind in enumerate(kinds):
         if kind != kinds[0]:

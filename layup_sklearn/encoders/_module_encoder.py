@@ -20,7 +20,7 @@ from .._validation import HasMethods, StrOptions
 from ._base import POSITIVE, FrozenEncoder
 from ._cache import FeatureCache
 from ._decoding import decoded_batches
-from ._digests import digest_weights
+from ._digests import architecture, digest_weights
 from ._hooks import hooked_features
 from ._images import ImageReadError, as_image_list, image_key, image_stamp, read_image
 from ._loaded import LoadedNetwork
@@ -216,6 +216,15 @@ class ModuleEncoder(FrozenEncoder):
         deepest_first = list(self.layers)[::-1][:n_layers]
         return hooked_features(network.module, inputs, deepest_first, self.pool, self.precision)
 
+    def expect_fingerprint(self, fingerprint: str | None) -> None:
+        """Nothing: the module is the caller's own, in this process, and in no saved file.
+
+        Parameters
+        ----------
+        fingerprint : str or None
+            Ignored.
+        """
+
     def _decode(self, image, position):
         picture = read_image(image, position)
         try:
@@ -236,7 +245,8 @@ class ModuleEncoder(FrozenEncoder):
     def _space(self, network):
         seen = self._test_input()
         preprocessed = blake2b(np.ascontiguousarray(seen), digest_size=16).hexdigest()
-        weights = f"{network.digest} {network.architecture} {list(self.layers)}"
+        module = architecture(network.module, (int, float, bool, str, type(None)))
+        weights = f"{network.digest} {module} {list(self.layers)}"
         pool = self._pool_state()
         return f"{weights} {seen.dtype} {seen.shape} {preprocessed} {pool} {self.precision}"
 

@@ -19,7 +19,6 @@ from ._tokens import (
     config_state,
     token_ids,
     token_limit,
-    tokenizer_state,
 )
 from ._torch import PRECISIONS, find_device
 from ._transformers import import_transformers, load_text_network, text_features
@@ -188,7 +187,7 @@ class TextEncoder(FrozenEncoder):
         return columns_of(sizes, self.pool)
 
     def _space(self, network):
-        config, tokens = config_state(network.module), tokenizer_state(network.tokenizer)
+        config, tokens = config_state(network.module), network.tokenizer_state
         limit = self._limit(network)
         return (
             f"{network.digest} {config} {tokens} {limit} {self.pool} {self.precision} {self.layers}"

@@ -79,7 +79,7 @@ def load_network(model, *, pretrained, checkpoint_path, image_size, device):
     return _load_network(model, files, pretrained, checkpoint_path, image_size, device)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _load_network(model, files, pretrained, checkpoint, image_size, device):
     import_timm()
     with float32_by_default():

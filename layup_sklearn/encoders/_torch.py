@@ -138,6 +138,19 @@ def mixed_precision(device, precision):
 
 
 @contextmanager
+def training(device):
+    """Gradients, and the precision that the network is told, whatever the caller's are."""
+    import torch
+
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+    ):
+        yield
+
+
+@contextmanager
 def _tf32(device, allowed):
     """TF32 of matrix products and convolutions on CUDA; afterwards as it was."""
     import torch

@@ -1,12 +1,14 @@
 """First-session training of an adapter: epochs and checkpoints."""
 
 import os
+import warnings
+from contextlib import suppress
 from tempfile import NamedTemporaryFile
 
 import numpy as np
 
 from ._augmentation import augmented, draw
-from ._torch import inference, mixed_precision, on_device
+from ._torch import first_line, inference, mixed_precision, on_device
 from ._training_set import crop_side
 
 LOGIT_SCALE = 30.0
@@ -106,7 +108,8 @@ class Training:
                 self._save()
         self._take(self.best["weights"])
         if self.checkpoint is not None:
-            os.unlink(self.checkpoint)
+            with suppress(OSError):  # another process did, or the folder is gone
+                os.unlink(self.checkpoint)
         return self.history
 
     def _one_epoch(self, progress):
@@ -200,17 +203,34 @@ class Training:
         if self.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.device)
         folder = os.path.dirname(self.checkpoint)
-        os.makedirs(folder, exist_ok=True)
-        with NamedTemporaryFile(dir=folder, delete=False) as file:
-            torch.save(state, file)
-        os.replace(file.name, self.checkpoint)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            with NamedTemporaryFile(dir=folder, delete=False) as file:
+                torch.save(state, file)
+                os.fsync(file.fileno())
+            os.replace(file.name, self.checkpoint)
+        except OSError as error:
+            self._go_on_without(error)
+
+    def _go_on_without(self, error):
+        warnings.warn(
+            f"The training cannot be kept in {self.checkpoint!r} ({first_line(error)}): it goes on, but "
+            "would begin anew after an interrupt.",
+            stacklevel=2,
+        )
+        self.checkpoint = None
 
     def _resume(self):
         if self.checkpoint is None or not os.path.exists(self.checkpoint):
             return
         import torch
 
-        state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
+        except FileNotFoundError:  # another process has just ended the same training
+            return
+        except Exception as error:  # a damaged file; of many kinds
+            return self._go_on_without(error)
         self._take(state["parameters"])
         with torch.no_grad():
             self.head.copy_(state["head"])

@@ -9,7 +9,7 @@ from .._once import once
 from ._digests import files_of
 from ._loaded import LoadedNetwork
 from ._pooling import pooled
-from ._tokens import pad_token, token_ids
+from ._tokens import pad_token, token_ids, tokenizer_state
 from ._torch import device_of, first_line, import_past_torchvision, inference, random_numbers
 
 
@@ -67,7 +67,7 @@ def load_text_network(model, device):
     return _load_text_network(model, files, device)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _load_text_network(model, files, device):
     transformers = import_transformers()
     try:
@@ -123,6 +123,11 @@ class TextNetwork(LoadedNetwork):
     @once
     def layer_sizes(self):
         return [state.shape[-1] for state in self._states_alone]
+
+    @once
+    def tokenizer_state(self):
+        """See :func:`tokenizer_state`; once, for it names every word of the vocabulary."""
+        return tokenizer_state(self.tokenizer)
 
     @once
     def sees_padding(self):

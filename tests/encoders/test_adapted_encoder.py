@@ -1,4 +1,5 @@
 import inspect
+import os
 import pickle
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
 from layup_sklearn import AdaptedImageEncoder, FeatureCache, ImageEncoder, LayUPClassifier
@@ -19,6 +22,7 @@ from layup_sklearn.encoders._augmentation import augmented, draw
 from layup_sklearn.encoders._first_task import split_rows
 from layup_sklearn.encoders._image_encoder import normalised
 from layup_sklearn.encoders._timm import import_timm, layer_features, load_network
+from layup_sklearn.evaluation import LayerCountDisplay, RidgePathDisplay
 
 import_timm()
 import torch
@@ -464,3 +468,76 @@ def test_adapts_the_default_encoder(monkeypatch):
     with pytest.raises(ValueError, match="'encoder' parameter"):
         AdaptedImageEncoder("test_vit").fit([], [])
     assert AdaptedImageEncoder().encoder is None
+
+
+@pytest.mark.parametrize(
+    "caller", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)]
+)
+@pytest.mark.parametrize("method", ["lora", "ssf"])
+def test_what_the_caller_has_set_changes_no_adaptation(caller, method, images, labels):
+    encoder = clone(TINY).set_params(method=method)
+    expected = clone(encoder).fit(images, labels).transform(images)
+    with caller():
+        found = encoder.fit(images, labels).transform(images)
+    assert_array_equal(found, expected)
+
+
+def replacing(after):
+    """`os.replace`, and then something with the file."""
+    replace = os.replace
+
+    def replaced(source, target):
+        replace(source, target)
+        after(target)
+
+    return replaced
+
+
+def cut_off(path):
+    os.truncate(path, 100)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("trouble", ["the folder is a file", "the file is damaged"])
+def test_a_training_goes_on_without_its_file(trouble, images, labels, tmp_path, monkeypatch):
+    folder = tmp_path / "features"
+    encoder = clone(TINY).set_params(encoder__memory=str(folder))
+    if trouble == "the folder is a file":
+        folder.write_text("not a folder")
+    else:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(os, "replace", replacing(cut_off))
+            clone(encoder).fit(images, labels)
+    with pytest.warns(UserWarning, match=r"cannot be kept in '.*adaptation-\w+.pt'"):
+        encoder.fit(images, labels)
+    assert_same_state(encoder, clone(TINY).fit(images, labels))
+
+
+def test_another_process_may_end_the_same_training(images, labels, tmp_path, monkeypatch):
+    encoder = clone(TINY).set_params(encoder__memory=str(tmp_path))
+    monkeypatch.setattr(os, "replace", replacing(os.unlink))
+    assert_same_state(encoder.fit(images, labels), clone(TINY).fit(images, labels))
+
+
+def assert_same_state(encoder, other):
+    assert encoder.adapted_state_.keys() == other.adapted_state_.keys()
+    for name, value in other.adapted_state_.items():
+        assert_array_equal(encoder.adapted_state_[name], value)
+
+
+def test_an_encoder_out_of_a_file_can_be_fitted_anew(images, labels, tmp_path):
+    LayUPClassifier(clone(TINY), ridge=1.0).fit(images, labels).save(tmp_path / "model")
+    encoder = LayUPClassifier.load(tmp_path / "model").encoder_
+    other = np.roll(labels, 1)
+    expected = clone(TINY).fit(images, other).transform(images)
+    assert_array_equal(encoder.fit(images, other).transform(images), expected)
+
+
+def test_displays_leave_the_encoder_as_it_was(images, labels):
+    pytest.importorskip("matplotlib")
+    adapted = LayUPClassifier(clone(TINY), ridge=1.0).fit(images, labels)
+    LayerCountDisplay.from_estimator(adapted, images, y=labels)
+    assert adapted.encoder_.encoder.memory is None
+    plain = LayUPClassifier(make_pipeline(clone(PLAIN), FunctionTransformer())).fit(images, labels)
+    RidgePathDisplay.from_estimator(plain)
+    assert plain.encoder_[0].memory is None

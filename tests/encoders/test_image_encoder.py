@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
-from layup_sklearn import ImageEncoder, LayUPClassifier
+from layup_sklearn import AdaptedImageEncoder, ImageEncoder, LayUPClassifier
 from layup_sklearn.encoders import _timm
 from layup_sklearn.encoders._timm import import_timm, load_network
 from layup_sklearn.evaluation import (
@@ -446,3 +446,54 @@ def test_evaluation_embeds_once_also_in_a_pipeline(monkeypatch):
     evaluate_continual(LayUPClassifier(pipeline, ridge=1.0), tasks, pictures, y, pictures, y)
     assert sum(seen) == 12
     assert encoder.memory is None
+
+
+def test_a_replaced_checkpoint_is_refused_by_what_was_learned_with_the_old_one(images, tmp_path):
+    paths, y = [tmp_path / f"{seed}.pth" for seed in range(2)], np.arange(9) % 3
+    for seed, path in enumerate(paths):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            torch.save(timm.create_model("test_vit").state_dict(), path)
+    encoder = ImageEncoder("test_vit", checkpoint_path=paths[0], image_size=32, device="cpu")
+    classifier = LayUPClassifier(encoder, ridge=1.0).fit(images, y)
+    expected, stored = classifier.decision_function(images), pickle.dumps(classifier)
+    new, old = paths[1].read_bytes(), paths[0].read_bytes()
+    paths[0].write_bytes(new)
+    os.utime(paths[0], ns=(1, 1))
+    for each in (classifier, pickle.loads(stored)):
+        for call in (each.predict, lambda X: each.partial_fit(X, y)):
+            with pytest.raises(ValueError, match="makes other features"):
+                call(images)
+    assert classifier.n_samples_seen_ == 9
+    paths[0].write_bytes(old)
+    os.utime(paths[0], ns=(2, 2))
+    assert_array_equal(classifier.decision_function(images), expected)
+    classifier.encoder_.set_params(layer_norm=False)
+    with pytest.raises(ValueError, match="makes other features"):
+        classifier.predict(images)
+    classifier.encoder_.set_params(layer_norm="auto", batch_size=2)
+    assert_allclose(classifier.decision_function(images), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_columns_are_named_after_the_parameters_of_now(images):
+    encoder = clone(TINY).set_params(n_layers=3).set_output(transform="pandas").fit(images)
+    for n_layers in (3, 1, 2):
+        table = encoder.set_params(n_layers=n_layers).transform(images)
+        assert table.shape[1] == sum(encoder.layer_sizes_) == 64 * n_layers
+
+
+def test_objects_of_16_bits_stay_pictures_of_16_bits():
+    dark = np.random.default_rng(0).integers(0, 200, (3, 32, 32, 1), dtype=np.uint16)
+    as_objects = np.empty(dark.shape, dtype=object)
+    for place, value in np.ndenumerate(dark):
+        as_objects[place] = value
+    assert_array_equal(TINY.fit_transform(as_objects), TINY.fit_transform(dark))
+
+
+def test_errors_of_the_first_call_say_where_samples_stood(images):
+    pictures, weight = [*images], np.r_[np.zeros(3), np.ones(6)]
+    pictures[7] = np.full((4, 4, 3), 300)
+    adapted = AdaptedImageEncoder(TINY, method="ssf", epochs=1)
+    for encoder in (TINY, adapted):
+        with pytest.raises(ValueError, match=r"X\[7\]"):
+            LayUPClassifier(encoder).partial_fit(pictures, np.arange(9) % 3, sample_weight=weight)

@@ -230,6 +230,48 @@ def test_pooling_by_functions_is_known_by_what_they_do(module, images, tmp_path)
     assert len(marks) == 2
 
 
+def test_what_a_module_does_not_print_is_part_of_it(images):
+    def tokens(picture):
+        return np.asarray(picture.resize((8, 16)), np.float32).reshape(16, 24) / 255
+
+    cache, found = FeatureCache(), []
+    for norm_first in (False, True):  # neither printed nor a number
+        torch.manual_seed(0)
+        block = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, norm_first=norm_first)
+        module = nn.Sequential(nn.Linear(24, 32), block)
+        cached, plain = (ModuleEncoder(module, ["1"], tokens, memory=m) for m in (cache, None))
+        assert_allclose(cached.transform(images), plain.transform(images), rtol=1e-4, atol=1e-5)
+        found.append(cached.fingerprint())
+        block.train()
+        assert cached.fingerprint() == found[-1]
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    "layers, side, n_channels",
+    [
+        (
+            [nn.Conv2d(3, 16, 3), *(nn.Conv2d(16, 16, 3) for _ in range(3))],
+            (32, 48),
+            16,
+        ),  # a map of 24 x 40
+        ([nn.Conv2d(3, 16, 3, padding=1), nn.MaxPool2d((2, 1))], (64, 128), 16),  # of a text line
+        ([nn.Conv2d(3, 128, 7, 2), nn.MaxPool2d(3, 2, ceil_mode=True)], (128, 32), 128),
+    ],
+)
+def test_channels_come_first_where_they_may(layers, side, n_channels, images):
+    def pixels(picture):
+        return np.moveaxis(np.asarray(picture.resize(side[::-1]), np.float32), -1, 0) / 255
+
+    module = nn.Sequential(*layers)
+    encoder = ModuleEncoder(module, [str(len(layers) - 1)], pixels, layer_norm=False)
+    with torch.no_grad():
+        inputs = torch.tensor(np.stack([pixels(Image.fromarray(image)) for image in images]))
+        expected = module(inputs).mean(dim=(2, 3))
+    assert expected.shape[1] == n_channels
+    assert_allclose(encoder.fit_transform(images), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_widths_follow_the_module_and_the_preprocessing(images):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
     encoder = ModuleEncoder(module, ["0", "1"], preprocess).fit()

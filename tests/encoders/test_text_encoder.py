@@ -501,6 +501,13 @@ def test_tokens_add_up_to_layers_and_scores(folder, options):
     assert token_contributions(classifier, "the ball").tokens == ["[CLS]", "the", "ball", "[SEP]"]
 
 
+def test_pairs_of_texts_are_not_read_as_labelled_texts(folder):
+    encoder = TextEncoder(folder, device="cpu")
+    assert_array_equal(encoder.transform([("the ball", 0)]), encoder.transform(["the ball"]))
+    with pytest.raises(ValueError, match="pair of texts"):
+        encoder.transform([("the ball", "a car"), ("the ball", "a hill")])
+
+
 def test_what_has_no_tokens_is_one_clear_error(folder):
     token = TextEncoder(folder, pool="token", device="cpu")
     X = np.random.default_rng(0).standard_normal((8, 3))
