@@ -209,12 +209,12 @@ def _content(image):
         return bytes(image)
     if hasattr(image, "read"):
         with _lock_of(image):
+            if isinstance(image, io.TextIOBase):
+                raise ValueError("the file was opened as text: use mode 'rb'")
             place = image.tell()
             image.seek(0)
             content = image.read()
             image.seek(place)
-        if isinstance(content, str):
-            raise ValueError("the file was opened as text: use mode 'rb'")
         return content
     _check_path(image)
     with open(image, "rb") as file:

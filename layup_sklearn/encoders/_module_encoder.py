@@ -15,6 +15,7 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from .._samples import as_array
 from .._typing import Samples, StrPath
 from .._validation import HasMethods, StrOptions
 from ._base import POSITIVE, FrozenEncoder
@@ -225,10 +226,16 @@ class ModuleEncoder(FrozenEncoder):
             Ignored.
         """
 
+    def _preprocessed(self, picture):
+        result = as_array(self.preprocess(picture))
+        if result.dtype.kind not in "biuf":
+            raise TypeError("it does not give an array or tensor of numbers")
+        return result
+
     def _decode(self, image, position):
         picture = read_image(image, position)
         try:
-            return np.asarray(self.preprocess(picture))
+            return self._preprocessed(picture)
         except Exception as error:  # of many kinds
             raise ImageReadError(position, f"preprocess fails: {error!r}") from error
 
@@ -236,7 +243,7 @@ class ModuleEncoder(FrozenEncoder):
         """What `preprocess` makes of noise, always the same."""
         pixels = np.random.RandomState(0).randint(0, 256, (240, 320, 3), dtype=np.uint8)
         try:
-            return np.asarray(self.preprocess(Image.fromarray(pixels)))
+            return self._preprocessed(Image.fromarray(pixels))
         except Exception as error:  # of many kinds
             raise ValueError(
                 f"preprocess fails on a test picture of 320 x 240 pixels: {error!r}"

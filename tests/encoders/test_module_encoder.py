@@ -272,6 +272,20 @@ def test_channels_come_first_where_they_may(layers, side, n_channels, images):
     assert_allclose(encoder.fit_transform(images), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("result", [{"pixels": 1}, None, "pixels"])
+def test_preprocess_gives_numbers(result, module):
+    encoder = ModuleEncoder(module, ["stem"], lambda picture: result)
+    with pytest.raises(ValueError, match="preprocess fails .* array or tensor of numbers"):
+        encoder.fit()
+
+
+def test_preprocess_may_give_any_tensor(module, images):
+    plain = ModuleEncoder(module, ["stem"], preprocess).fit_transform(images)
+    for kind in (lambda x: x.requires_grad_(), lambda x: x.bfloat16()):
+        found = ModuleEncoder(module, ["stem"], lambda p: kind(preprocess(p))).fit_transform(images)
+        assert_allclose(found, plain, atol=2e-2)
+
+
 def test_widths_follow_the_module_and_the_preprocessing(images):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
     encoder = ModuleEncoder(module, ["0", "1"], preprocess).fit()
