@@ -370,7 +370,7 @@ MUTANTS = [
     ),
     Mutant(
         "encoders/_digests.py",
-        'return f"{module} {numbers}"',
+        'return f"{module} {held}"',
         'return f"{module}"',
         "tests/encoders/test_cache.py",
     ),
@@ -445,6 +445,36 @@ MUTANTS = [
         "tests/encoders/test_images.py tests/encoders/test_image_encoder.py tests/encoders/test_decoding.py",
     ),
     Mutant("encoders/_pooling.py", ".clamp(min=1)", "", "tests/encoders/test_text_encoder.py"),
+    Mutant(
+        "_rows.py",
+        "            encoder.expect_fingerprint(encoder.saved_fingerprint())\n",
+        "            pass\n",
+        "tests/encoders/test_image_encoder.py",
+    ),
+    Mutant(
+        "encoders/_hooks.py",
+        "if not first and _keeps_shape",
+        "if _keeps_shape",
+        "tests/encoders/test_module_encoder.py",
+    ),
+    Mutant(
+        "encoders/_first_task.py",
+        "with training(device), random_numbers",
+        "with random_numbers",
+        "tests/encoders/test_adapted_encoder.py",
+    ),
+    Mutant(
+        "_samples.py",
+        'if kind == "texts" and',
+        "if False and",
+        "tests/encoders/test_text_encoder.py",
+    ),
+    Mutant(
+        "encoders/_digests.py",
+        ' and attribute != "training"',
+        "",
+        "tests/encoders/test_module_encoder.py",
+    ),
     Mutant(
         "_rows.py",
         'if getattr(X, "ndim", 0) == 3 and len(X) == n_labels:',
