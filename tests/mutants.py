@@ -482,7 +482,7 @@ MUTANTS = [
         "tests/encoders/test_image_encoder.py",
     ),
     Mutant(
-        "encoders/_base.py",
+        "encoders/_memory.py",
         "        with_memory(step)\n",
         "        pass\n",
         "tests/encoders/test_image_encoder.py",
