@@ -470,8 +470,8 @@ MUTANTS = [
         "tests/encoders/test_text_encoder.py",
     ),
     Mutant(
-        "encoders/_digests.py",
-        ' and attribute != "training"',
+        "encoders/_module_encoder.py",
+        ", (int, float, bool, str, type(None))",
         "",
         "tests/encoders/test_module_encoder.py",
     ),

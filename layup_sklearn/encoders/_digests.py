@@ -44,13 +44,13 @@ def architecture(module, kinds=(int, float)):
     ----------
     module : torch.nn.Module
     kinds : tuple of type, default=(int, float)
-        Of the values that count; the mode of training does not.
+        Of the values that count.
     """
     held = [
         (name, attribute, value)
         for name, part in module.named_modules()
         for attribute, value in sorted(vars(part).items())
-        if type(value) in kinds and not attribute.startswith("_") and attribute != "training"
+        if type(value) in kinds and not attribute.startswith("_")
     ]
     return f"{module} {held}"
 
