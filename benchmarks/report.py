@@ -334,9 +334,9 @@ def _draw(results, folder):
     plain = [stream for stream in whole if not _protocol(stream)]
     both = means.loc[plain, ["final", "megabytes"]].dropna().unstack("method")
     counts = both.notna().sum()
-    # As many methods on as many streams as possible, each on all of them.
+    # As many methods as possible, on three streams or as many as there are, each on all of them.
     blocks = [both.loc[:, counts >= least].dropna() for least in sorted(counts.unique())]
-    many = max(blocks, key=lambda block: block.size, default=both)
+    many = max(blocks, key=lambda b: (min(len(b), 3), b.shape[1], len(b)), default=both)
     if len(many):
         accuracy, megabytes = many["final"].mean().to_dict(), many["megabytes"].mean().to_dict()
         path = folder / "memory.png"
